@@ -5,11 +5,12 @@ A provider signs what its own hasher made of a message: the digest for RSA and E
 of any size is thus hashed here, once, while it is read, and never sent anywhere.
 """
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from signer.assurance import Assurance
-from signer.crypto.hashers import Hasher
-from signer.crypto.keys import PublicKey
+if TYPE_CHECKING:  # a digest or a MAC needs no library for public keys
+    from signer.assurance import Assurance
+    from signer.crypto.hashers import Hasher
+    from signer.crypto.keys import PublicKey
 
 
 class Provider(Protocol):
@@ -20,7 +21,7 @@ class Provider(Protocol):
         """The value of ``POLICY_SIGNING_PROVIDER``: ``kms``, ``aws_kms_sdk``, ``hmac``, …"""
 
     @property
-    def assurance(self) -> Assurance:
+    def assurance(self) -> "Assurance":
         """What a signature of this key proves."""
 
     @property
@@ -32,10 +33,10 @@ class Provider(Protocol):
         """The key's full identifier: an ARN, a versioned vault key, a label for a secret."""
 
     @property
-    def public_key(self) -> PublicKey | None:
+    def public_key(self) -> "PublicKey | None":
         """The public key; None for a MAC or a digest."""
 
-    def hasher(self) -> Hasher:
+    def hasher(self) -> "Hasher":
         """A new hasher; what its ``digest()`` returns is what ``sign`` takes."""
 
     def sign(self, digest: bytes) -> bytes:

@@ -1,0 +1,239 @@
+"""From audit files to signed audits: read, state, sign, check, and only then write."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from signer import __version__
+from signer.audit.formats import format_for
+from signer.audit.reader import AuditFile, read_audit_file
+from signer.audit.statement import (
+    AuditFileFacts,
+    Digest,
+    Identity,
+    Predicate,
+    Run,
+    Signing,
+    Statement,
+    Subject,
+    format_time,
+    new_id,
+)
+from signer.envelope import bundle, dsse
+from signer.errors import ProviderError, UsageError, VerificationError
+from signer.files import refuse_existing, write_all
+from signer.providers import Provider
+from signer.settings import SignSettings
+
+MAX_PARALLEL_SIGNATURES = 16
+
+# How far a file was read, in bytes, of its size in bytes.
+Progress = Callable[[Path, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Where the results of one audit file go."""
+
+    signed_audit: Path
+    public_key: Path | None
+    plain_signature: Path | None
+
+    def paths(self) -> list[Path]:
+        """The results in the order they appear: the signed audit last."""
+        return [
+            path for path in (self.public_key, self.plain_signature, self.signed_audit) if path
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedAudit:
+    """One audit file, signed and written.
+
+    Attributes:
+        audit: what was read.
+        subject: the name in the statement.
+        targets: the files that were written.
+        signature: the signature in the signed audit, in bytes.
+    """
+
+    audit: AuditFile
+    subject: str
+    targets: Targets
+    signature: bytes
+
+
+def sign_audit_files(
+    files: Sequence[Path],
+    settings: SignSettings,
+    provider: Provider,
+    *,
+    run: Run | None,
+    workspace: Path,
+    count_decisions: bool = False,
+    progress: Progress | None = None,
+) -> list[SignedAudit]:
+    """Sign every file, or write nothing.
+
+    Args:
+        files: the audit files.
+        settings: formats, places and what else to make.
+        provider: the key.
+        run: the run to record, if this is one.
+        workspace: the folder that subjects' names are relative to.
+        count_decisions: count the decisions of known tools, for the summary.
+        progress: called while a file is read.
+
+    Raises:
+        AuditFileError: a file is refused.
+        UsageError: two results would have one path, the statement is too large, …
+        ProviderError: no signature, or one that does not verify.
+        OutputError: a result exists or could not be written.
+    """
+    targets = [_targets(path, settings, provider) for path in files]
+    _refuse_clashes(files, targets)
+    refuse_existing([path for one in targets for path in one.paths()], overwrite=settings.overwrite)
+
+    def read(path: Path) -> tuple[AuditFile, bytes | None]:
+        hasher = provider.hasher() if settings.plain_signature else None
+        audit = read_audit_file(
+            path,
+            format=settings.audit_format or format_for(path),
+            event_pointer=settings.event_pointer,
+            hashers=[hasher] if hasher else [],
+            count_decisions=count_decisions,
+            progress=_progress_of(path, progress),
+        )
+        return audit, hasher.digest() if hasher else None
+
+    audits = [read(path) for path in files]
+    subjects = [_subject_name(path, workspace) for path in files]
+    identity = Identity(source="environment", verified=False) if run else None
+
+    def sign(index: int) -> tuple[bytes, bytes, bytes | None]:
+        audit, plain_digest = audits[index]
+        statement = _state(audit, subjects[index], provider, run, identity)
+        signature, signed_audit = _envelope(statement.encode(), provider)
+        plain = None if plain_digest is None else _checked_signature(provider, plain_digest)
+        return signature, signed_audit, plain
+
+    signed = _side_by_side(sign, len(files))
+    contents: dict[Path, bytes] = {}
+    results = []
+    for index, (signature, signed_audit, plain) in enumerate(signed):
+        target = targets[index]
+        if target.public_key and provider.public_key:
+            contents[target.public_key] = provider.public_key.pem
+        if target.plain_signature and plain is not None:
+            contents[target.plain_signature] = plain
+        contents[target.signed_audit] = signed_audit
+        results.append(SignedAudit(audits[index][0], subjects[index], target, signature))
+    write_all(contents, overwrite=settings.overwrite)
+    return results
+
+
+def _side_by_side(
+    sign: Callable[[int], tuple[bytes, bytes, bytes | None]], count: int
+) -> list[tuple[bytes, bytes, bytes | None]]:
+    if count == 1:
+        return [sign(0)]
+    with ThreadPoolExecutor(min(count, MAX_PARALLEL_SIGNATURES)) as pool:
+        return list(pool.map(sign, range(count)))
+
+
+def _targets(path: Path, settings: SignSettings, provider: Provider) -> Targets:
+    directory = settings.output_directory or path.parent
+    return Targets(
+        signed_audit=directory / f"{path.name}.sigstore.json",
+        public_key=directory / f"{path.name}.pub" if provider.public_key else None,
+        plain_signature=directory / f"{path.name}.sig" if settings.plain_signature else None,
+    )
+
+
+def _refuse_clashes(files: Sequence[Path], targets: list[Targets]) -> None:
+    sources: dict[str, Path] = {}
+    for path, target in zip(files, targets, strict=True):
+        first = sources.setdefault(os.path.abspath(target.signed_audit), path)
+        if first is not path:
+            raise UsageError(
+                "output-clash",
+                f"{first} and {path} would both be signed into {target.signed_audit}",
+                fix="sign them into different output directories, or beside the files.",
+            )
+
+
+def _subject_name(path: Path, workspace: Path) -> str:
+    real = Path(os.path.abspath(path))
+    if real.is_relative_to(workspace):
+        return real.relative_to(workspace).as_posix()
+    return path.name
+
+
+def _state(
+    audit: AuditFile, subject: str, provider: Provider, run: Run | None, identity: Identity | None
+) -> Statement:
+    public_key = provider.public_key
+    return Statement(
+        subject=(Subject(name=subject, digest=Digest(sha256=audit.sha256.hex())),),
+        predicate=Predicate(
+            id=new_id(),
+            signer_version=__version__,
+            audit_file=AuditFileFacts(
+                format=audit.format,
+                event_pointer=audit.event_pointer,
+                size=audit.size,
+                event_count=audit.event_count,
+                merkle_root=audit.merkle_root.hex(),
+            ),
+            signing=Signing(
+                time=format_time(datetime.now(UTC)),
+                provider=provider.name,
+                assurance=provider.assurance,
+                algorithm=provider.algorithm,
+                key_id=provider.key_id,
+                key_fingerprint=public_key.fingerprint if public_key else None,
+                simulation=True if provider.name == "kms" else None,
+            ),
+            run=run,
+            identity=identity,
+        ),
+    )
+
+
+def _envelope(statement: bytes, provider: Provider) -> tuple[bytes, bytes]:
+    hasher = provider.hasher()
+    hasher.update(dsse.pae(dsse.PAYLOAD_TYPE, statement))
+    signature = _checked_signature(provider, hasher.digest())
+    public_key = provider.public_key
+    envelope = dsse.Envelope(
+        payload=statement,
+        payload_type=dsse.PAYLOAD_TYPE,
+        signature=signature,
+        keyid=public_key.fingerprint if public_key else provider.key_id,
+    )
+    return signature, bundle.encode(envelope, public_key.hint if public_key else provider.key_id)
+
+
+def _checked_signature(provider: Provider, digest: bytes) -> bytes:
+    signature = provider.sign(digest)
+    try:
+        provider.verify(signature, digest)
+    except VerificationError as error:
+        raise ProviderError(
+            "signature-does-not-verify",
+            f"{provider.name} answered with a signature that its own public key "
+            f"({provider.key_id}) does not verify; nothing was written",
+            fix="check that the key and the pinned public key belong together.",
+        ) from error
+    return signature
+
+
+def _progress_of(path: Path, progress: Progress | None) -> Callable[[int], None] | None:
+    if progress is None:
+        return None
+    size = path.stat().st_size if path.exists() else 0
+    return lambda done: progress(path, done, size)
+

@@ -31,18 +31,25 @@ class Hasher(Protocol):
 
 
 class RawMessage:
-    """A hasher that keeps the message itself, for keys that hash it on their own."""
+    """A hasher that keeps the message itself, for keys that hash it on their own.
 
-    def __init__(self, algorithm: str) -> None:
+    Args:
+        algorithm: AWS's name.
+        limit: how many bytes the message may have; None for any number.
+    """
+
+    def __init__(self, algorithm: str, limit: int | None) -> None:
         self._algorithm = algorithm
+        self._limit = limit
         self._message = bytearray()
 
     def update(self, data: bytes | memoryview, /) -> None:
-        """Keep ``data``, unless the message becomes longer than `MAX_RAW_MESSAGE` bytes."""
-        if len(self._message) + memoryview(data).nbytes > MAX_RAW_MESSAGE:
+        """Keep ``data``, unless the message becomes too long."""
+        length = len(self._message) + memoryview(data).nbytes
+        if self._limit is not None and length > self._limit:
             raise UsageError(
                 "message-too-long",
-                f"{self._algorithm} signs a message of at most {MAX_RAW_MESSAGE} bytes, "
+                f"{self._algorithm} signs a message of at most {self._limit} bytes, "
                 "and this one is longer",
                 fix="use a key that signs a digest, such as ECDSA or RSA, for longer messages",
             )
@@ -66,19 +73,26 @@ class _MessageRepresentative:
         return self._mu.copy().finalize()
 
 
-def hasher_for(algorithm: str, public_key: "PublicKey | None" = None) -> Hasher:
+def hasher_for(
+    algorithm: str,
+    public_key: "PublicKey | None" = None,
+    *,
+    max_raw_message: int | None = MAX_RAW_MESSAGE,
+) -> Hasher:
     """A new hasher for an algorithm.
 
     Args:
         algorithm: AWS's name.
         public_key: needed for ML-DSA alone, whose mu depends on it.
+        max_raw_message: how many bytes a message may have that is signed as it is, by default
+            what a KMS takes; None for any number, where it is only verified.
 
     Raises:
         ValueError: ML-DSA without a public key of that kind.
     """
     entry = ALGORITHMS[algorithm]
     if entry.message_type is MessageType.RAW:
-        return RawMessage(algorithm)
+        return RawMessage(algorithm, max_raw_message)
     if entry.message_type is MessageType.DIGEST:
         return hashlib.new(entry.hash_name)
     from cryptography.hazmat.primitives.asymmetric import mldsa

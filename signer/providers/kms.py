@@ -1,0 +1,104 @@
+"""The embedded KMS as a provider: a simulation, whose keys are files (assurance ``software-key``).
+
+Needs no permissions but those of the directory: readable, for the first use of an alias also
+writable, by the user it runs as, and by no other (mode 0700). Its HMAC keys give the assurance
+``shared-secret``, because whoever can check with them can also sign.
+"""
+
+from pathlib import Path
+
+from signer.assurance import Assurance
+from signer.crypto.algorithms import ALGORITHMS, MessageType, choose_algorithm, new_key_spec
+from signer.crypto.hashers import Hasher, hasher_for
+from signer.crypto.keys import PublicKey
+from signer.kms.errors import disabled
+from signer.kms.service import GENERATE_VERIFY_MAC, EmbeddedKms
+
+
+class KmsKey:
+    """One version of one key; see `signer.providers.Provider`.
+
+    Attributes:
+        created: whether the key was made just now, by the first use of its alias.
+    """
+
+    name = "kms"
+
+    def __init__(
+        self,
+        kms: EmbeddedKms,
+        *,
+        key_id: str,
+        algorithm: str,
+        public_key: PublicKey | None,
+        created: bool,
+    ) -> None:
+        self._kms = kms
+        self.key_id = key_id
+        self.algorithm = algorithm
+        self.public_key = public_key
+        self.created = created
+
+    @property
+    def assurance(self) -> Assurance:
+        """``software-key``; ``shared-secret`` for an HMAC key."""
+        return Assurance.SHARED_SECRET if self.public_key is None else Assurance.SOFTWARE_KEY
+
+    def hasher(self) -> Hasher:
+        """A new hasher; its ``digest()`` is of the message type that the key takes."""
+        return hasher_for(self.algorithm, self.public_key)
+
+    def sign(self, digest: bytes) -> bytes:
+        """The signature or MAC.
+
+        Raises:
+            ProviderError: the key was disabled or removed meanwhile, or the message is empty.
+        """
+        if self.public_key is None:
+            return self._kms.generate_mac(self.key_id, digest, self.algorithm)
+        return self._kms.sign(self.key_id, digest, self._message_type, self.algorithm)
+
+    def verify(self, signature: bytes, digest: bytes) -> None:
+        """Check with the public key; a MAC with the KMS.
+
+        Raises:
+            VerificationError: ``signature-mismatch``.
+            ProviderError: the key was disabled or removed meanwhile (HMAC keys only).
+        """
+        if self.public_key is None:
+            self._kms.verify_mac(self.key_id, digest, self.algorithm, signature)
+        else:
+            self.public_key.verify(self.algorithm, signature, digest)
+
+    @property
+    def _message_type(self) -> MessageType:
+        return ALGORITHMS[self.algorithm].message_type
+
+
+def open_key(key: str, directory: Path, algorithm: str | None = None) -> KmsKey:
+    """The provider for a key of the embedded KMS; an alias that names none yet gets a new key.
+
+    Args:
+        key: ``alias/NAME``, a key's id, or its URN, with or without a version.
+        directory: where the keys are.
+        algorithm: what the user asked for, in AWS's or Azure's name; None for the key's default.
+            A new key is of the spec that fits it, ``ECC_NIST_P256`` by default.
+
+    Raises:
+        UsageError: ``algorithm-unknown``, or ``algorithm-not-offered`` by this key.
+        ProviderError: not found, disabled, or the directory is exposed, unusable or corrupt.
+    """
+    kms = EmbeddedKms(directory)
+    created = key.startswith("alias/") and kms.ensure_alias(key, new_key_spec(algorithm))
+    metadata = kms.describe_key(key)
+    chosen = choose_algorithm(algorithm, metadata.key_spec)
+    is_mac = metadata.key_usage == GENERATE_VERIFY_MAC
+    if not metadata.enabled:
+        raise disabled(metadata.key_id)
+    return KmsKey(
+        kms,
+        key_id=metadata.key_id,
+        algorithm=chosen,
+        public_key=None if is_mac else kms.get_public_key(metadata.key_id),
+        created=created,
+    )

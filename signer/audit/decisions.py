@@ -1,0 +1,183 @@
+"""What an audit decided, counted for the summary of the step; never signed.
+
+An unknown shape gives None, and a hostile one too: nothing here raises, and no label or name
+comes from the file.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from signer.audit.formats import AuditFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """How often each thing was decided.
+
+    Attributes:
+        tool: ``OPA``, ``Conftest``, ``Checkov`` or ``SARIF`` (any other tool that writes it).
+        counts: from a label, such as ``allowed`` or ``failed``, to how often it was decided.
+    """
+
+    tool: str
+    counts: Mapping[str, int]
+
+    def merged(self, other: "Decisions | None") -> "Decisions":
+        """Both counts together; ``other`` is of the same tool."""
+        if other is None:
+            return self
+        return Decisions(self.tool, dict(Counter(self.counts) + Counter(other.counts)))
+
+
+class _OpaDecision(Struct):
+    """An entry of OPA's decision log; https://www.openpolicyagent.org/docs/management-decision-logs"""
+
+    decision_id: str
+    path: str = ""
+    result: Raw | UnsetType = UNSET
+
+
+class _OpaResult(Struct):
+    allow: bool
+
+
+class _ConftestFile(Struct):
+    filename: str
+    namespace: str
+    successes: int
+    warnings: list[Raw] | None = None
+    failures: list[Raw] | None = None
+    exceptions: list[Raw] | None = None
+    skipped: list[Raw] | None = None
+
+
+class _CheckovSummary(Struct):
+    passed: int
+    failed: int
+    skipped: int
+
+
+class _CheckovReport(Struct):
+    check_type: str
+    summary: _CheckovSummary
+
+
+class _SarifDriver(Struct):
+    name: str = ""
+
+
+class _SarifTool(Struct):
+    driver: _SarifDriver
+
+
+class _SarifResult(Struct):
+    kind: str = "fail"
+    level: str = "warning"
+    suppressions: list[Raw] | None = None
+
+
+class _SarifRun(Struct):
+    tool: _SarifTool
+    results: list[_SarifResult] | None = None
+
+
+class _SarifLog(Struct):
+    runs: list[_SarifRun]
+
+
+_OPA = msgspec.json.Decoder(_OpaDecision)
+_OPA_RESULT = msgspec.json.Decoder(_OpaResult)
+_SARIF_LEVELS = frozenset({"none", "note", "warning", "error"})
+_SARIF_KINDS = frozenset({"pass", "open", "informational", "notApplicable", "review"})
+
+
+def count_lines(events: Iterable[bytes]) -> Decisions | None:
+    """Count the entries of an OPA decision log among JSON Lines; None if there are none."""
+    counts: Counter[str] = Counter()
+    for event in events:
+        try:
+            entry = _OPA.decode(event)
+        except (ValueError, RecursionError):
+            continue  # OPA's own log lines stand between the decisions
+        counts[_opa_label(entry)] += 1
+    return Decisions("OPA", dict(counts)) if counts else None
+
+
+def count_document(text: bytes, format: AuditFormat) -> Decisions | None:
+    """Count what a JSON or SARIF document decided; None where it is not known."""
+    if format is AuditFormat.SARIF:
+        return _count_sarif(text)
+    return _count_conftest(text) or _count_checkov(text)
+
+
+def _opa_label(entry: _OpaDecision) -> str:
+    if entry.result is UNSET:
+        return "undefined"
+    result = bytes(entry.result)
+    if result in (b"true", b"false"):
+        # Only a rule of that name says that true allows: the result of "deny" is the reverse.
+        if entry.path.rpartition("/")[2] in ("allow", "allowed"):
+            return "allowed" if result == b"true" else "denied"
+        return result.decode()
+    try:
+        return "allowed" if _OPA_RESULT.decode(result).allow else "denied"
+    except (ValueError, RecursionError):
+        return "other"
+
+
+def _decode(text: bytes, kind: Any) -> Any:
+    """The text as that type; None where it is something else."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _count_conftest(text: bytes) -> Decisions | None:
+    files: list[_ConftestFile] | None = _decode(text, list[_ConftestFile])
+    if not files:
+        return None
+    counts: Counter[str] = Counter()
+    for file in files:
+        counts["passed"] += file.successes
+        counts["warned"] += len(file.warnings or ())
+        counts["failed"] += len(file.failures or ())
+        counts["excepted"] += len(file.exceptions or ())
+        counts["skipped"] += len(file.skipped or ())
+    return Decisions("Conftest", dict(counts))
+
+
+def _count_checkov(text: bytes) -> Decisions | None:
+    reports = _decode(text, _CheckovReport | list[_CheckovReport])
+    if isinstance(reports, _CheckovReport):
+        reports = [reports]
+    if not reports:
+        return None
+    counts: Counter[str] = Counter()
+    for report in reports:
+        for label in ("passed", "failed", "skipped"):
+            counts[label] += getattr(report.summary, label)
+    return Decisions("Checkov", dict(counts))
+
+
+def _count_sarif(text: bytes) -> Decisions | None:
+    log: _SarifLog | None = _decode(text, _SarifLog)
+    if log is None:
+        return None
+    counts = Counter(_sarif_label(result) for run in log.runs for result in run.results or ())
+    names = {run.tool.driver.name for run in log.runs}
+    return Decisions("Checkov" if names == {"Checkov"} else "SARIF", dict(counts))
+
+
+def _sarif_label(result: _SarifResult) -> str:
+    """SARIF 2.1.0, sections 3.27.9 (kind), 3.27.10 (level) and 3.27.23 (suppressions)."""
+    if result.suppressions:
+        return "suppressed"
+    if result.kind != "fail":
+        return result.kind if result.kind in _SARIF_KINDS else "other"
+    return result.level if result.level in _SARIF_LEVELS else "other"

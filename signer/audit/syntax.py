@@ -1,0 +1,127 @@
+"""JSON as RFC 8259 has it, strictly: what is wrong with a text, and where.
+
+msgspec's ``Raw`` checks a value in C while it finds its end. It differs from the RFC twice: it
+takes any bytes over 0x7F inside a string, so that UTF-8 is checked beside it, and it refuses an
+escape that is half of a surrogate pair, about which readers differ (RFC 8259, section 8.2).
+"""
+
+import json
+import re
+
+import msgspec
+
+from signer.errors import AuditFileError
+
+_BOM = b"\xef\xbb\xbf"
+_OFFSET = re.compile(r"(?:JSON is malformed: )?(.*) \(byte (\d+)\)")
+# Each escape in turn: a whole pair, half of one (the group), or another.
+_ESCAPES = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.", re.DOTALL)
+
+# Checks one JSON value, given whole, but for its UTF-8.
+check_value = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+def check(text: bytes) -> None:
+    """Accept exactly one JSON value, with white space around it.
+
+    Raises:
+        ValueError: it is something else (msgspec's and Unicode's errors are ValueErrors).
+        RecursionError: it is nested too deeply for the interpreter.
+    """
+    if not text.isascii():
+        text.decode()
+    check_value(text)
+
+
+def refusal(text: bytes, *, path: str, line: int, at_end: bool) -> AuditFileError | None:
+    """What is wrong with a JSON text; None if nothing is.
+
+    Args:
+        text: one value, whole, with any line breaks that are in it.
+        path: the file, for the message.
+        line: the 1-based line that the text starts on.
+        at_end: whether the file ends with it, so that it may have been cut off.
+    """
+
+    def refuse(code: str, message: str, offset: int, fix: str) -> AuditFileError:
+        before = text[:offset]
+        start = before.rfind(b"\n") + 1
+        column = len(before[start:].decode(errors="replace")) + 1
+        where = line + before.count(b"\n")
+        return AuditFileError(code, message, fix=fix, path=path, line=where, column=column)
+
+    if line == 1 and text.startswith(_BOM):
+        return refuse(
+            "audit-file-bom",
+            "the file starts with a byte order mark",
+            0,
+            "write it as UTF-8 without a byte order mark.",
+        )
+    if (offset := text.find(0)) >= 0:
+        return refuse(
+            "audit-file-nul",
+            "a NUL byte, which JSON text cannot hold",
+            offset,
+            "write it as UTF-8; NUL bytes are the mark of UTF-16, or of a crash while writing.",
+        )
+    try:
+        check(text)
+    except UnicodeDecodeError as error:
+        start = text.rfind(b"\n", 0, error.start) + 1
+        return AuditFileError(
+            "audit-file-not-utf8",
+            f"byte 0x{text[error.start]:02x} is not UTF-8 here",
+            fix="write the file as UTF-8.",
+            path=path,
+            line=line + text.count(b"\n", 0, error.start),
+            column=error.start - start + 1,
+        )
+    except RecursionError:
+        return refuse(
+            "audit-file-too-deep",
+            "the value is nested too deeply",
+            0,
+            "flatten it; some 900 levels can be read.",
+        )
+    except ValueError as error:
+        if (half := _half_pair(text)) is not None:
+            return refuse(
+                "audit-file-lone-surrogate",
+                "an escape is half of a surrogate pair, which stands for no character",
+                half,
+                "write the character whole; it was cut in two.",
+            )
+        reason, offset = _reason(error, text)
+        if offset < len(text):
+            fix = "check the step that writes it, and audit-format."
+            return refuse("audit-file-invalid-json", f"invalid JSON: {reason}", offset, fix)
+        if at_end and text.strip():
+            return refuse(
+                "audit-file-truncated",
+                "the file ends in the middle of a JSON value",
+                offset,
+                "check that the step that writes it ran to its end.",
+            )
+        return refuse(
+            "audit-file-invalid-json",
+            "invalid JSON: the value ends too early" if text.strip() else "no JSON value here",
+            offset,
+            "write each event on one line of its own, and nothing else.",
+        )
+    return None
+
+
+def _reason(error: ValueError, text: bytes) -> tuple[str, int]:
+    """msgspec's reason and the offset of it; the end of the text where it is cut off."""
+    found = _OFFSET.fullmatch(str(error))
+    return (found[1], int(found[2])) if found else ("", len(text))
+
+
+def _half_pair(text: bytes) -> int | None:
+    """The offset of the first half of a surrogate pair, if that is all that is wrong."""
+    try:
+        json.loads(text, parse_int=str)
+    except (ValueError, RecursionError):
+        return None
+    halves = (found.start() for found in _ESCAPES.finditer(text) if found[1])
+    return next(halves, None)

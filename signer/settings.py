@@ -144,6 +144,10 @@ class Settings(BaseModel):
         description="Refuse to sign, or to accept, below `digest`, `shared-secret`, "
         "`software-key` or `managed-key`.",
     )
+    public_key: Path | None = Field(
+        default=None,
+        description="Public key (PEM): verifying, the key that is trusted.",
+    )
     show_summary: Boolean = Field(default=True, description="Write a step summary.")
     signing_key: SecretBytes | None = Field(default=None, exclude=True, repr=False)
 
@@ -178,9 +182,6 @@ class VerifySettings(Settings):
     bundle: Path | None = Field(
         default=None,
         description="Verifying: the signed audit (default: NAME.sigstore.json beside the file).",
-    )
-    public_key: Path | None = Field(
-        default=None, description="Verifying: trust this public key (PEM)."
     )
     hmac: Boolean = Field(
         default=False, description="Verifying: trust the HMAC key in POLICY_SIGNING_KEY."
@@ -222,6 +223,17 @@ def fields_of(model: type[Settings]) -> dict[str, str]:
         for name, field in model.model_fields.items()
         if name != "signing_key"
     }
+
+
+def default_kms_directory(environ: Mapping[str, str]) -> Path:
+    """Where the embedded KMS lives by default (XDG Base Directory Specification)."""
+    data = environ.get("XDG_DATA_HOME") or str(Path(environ.get("HOME") or "~", ".local/share"))
+    return Path(data).expanduser() / "policy-audit-signer" / "kms"
+
+
+def is_flag(model: type[Settings], name: str) -> bool:
+    """Whether a setting is either true or false."""
+    return model.model_fields[name.replace("-", "_")].annotation is bool
 
 
 def variable_for(name: str) -> str:
@@ -370,7 +382,7 @@ def _trust_problems(given: Mapping[str, Given]) -> list[UsageError]:
                 fix="choose exactly one.",
             )
         ]
-    if not chosen and "provider" not in given:
+    if not chosen and ("provider" not in given or given["provider"].value != "kms"):
         return [
             UsageError(
                 "trust-missing",

@@ -1,5 +1,6 @@
 """From audit files to signed audits: read, state, sign, check, and only then write."""
 
+import base64
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -65,6 +66,21 @@ class SignedAudit:
     targets: Targets
     signature: bytes
 
+    @property
+    def signature_base64(self) -> str:
+        """The signature in base64 on one line."""
+        return base64.b64encode(self.signature).decode()
+
+
+def targets_for(path: Path, settings: SignSettings, provider: Provider) -> Targets:
+    """Where the results of an audit file go: beside it, or in the output directory."""
+    directory = settings.output_directory or path.parent
+    return Targets(
+        signed_audit=directory / f"{path.name}.sigstore.json",
+        public_key=directory / f"{path.name}.pub" if provider.public_key else None,
+        plain_signature=directory / f"{path.name}.sig" if settings.plain_signature else None,
+    )
+
 
 def sign_audit_files(
     files: Sequence[Path],
@@ -93,7 +109,7 @@ def sign_audit_files(
         ProviderError: no signature, or one that does not verify.
         OutputError: a result exists or could not be written.
     """
-    targets = [_targets(path, settings, provider) for path in files]
+    targets = [targets_for(path, settings, provider) for path in files]
     _refuse_clashes(files, targets)
     refuse_existing([path for one in targets for path in one.paths()], overwrite=settings.overwrite)
 
@@ -142,15 +158,6 @@ def _side_by_side(
         return [sign(0)]
     with ThreadPoolExecutor(min(count, MAX_PARALLEL_SIGNATURES)) as pool:
         return list(pool.map(sign, range(count)))
-
-
-def _targets(path: Path, settings: SignSettings, provider: Provider) -> Targets:
-    directory = settings.output_directory or path.parent
-    return Targets(
-        signed_audit=directory / f"{path.name}.sigstore.json",
-        public_key=directory / f"{path.name}.pub" if provider.public_key else None,
-        plain_signature=directory / f"{path.name}.sig" if settings.plain_signature else None,
-    )
 
 
 def _refuse_clashes(files: Sequence[Path], targets: list[Targets]) -> None:

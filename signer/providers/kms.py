@@ -75,7 +75,9 @@ class KmsKey:
         return ALGORITHMS[self.algorithm].message_type
 
 
-def open_key(key: str, directory: Path, algorithm: str | None = None) -> KmsKey:
+def open_key(
+    key: str, directory: Path, algorithm: str | None = None, *, create: bool = True
+) -> KmsKey:
     """The provider for a key of the embedded KMS; an alias that names none yet gets a new key.
 
     Args:
@@ -83,13 +85,16 @@ def open_key(key: str, directory: Path, algorithm: str | None = None) -> KmsKey:
         directory: where the keys are.
         algorithm: what the user asked for, in AWS's or Azure's name; None for the key's default.
             A new key is of the spec that fits it, ``ECC_NIST_P256`` by default.
+        create: False where a key is only to be verified with.
 
     Raises:
         UsageError: ``algorithm-unknown``, or ``algorithm-not-offered`` by this key.
         ProviderError: not found, disabled, or the directory is exposed, unusable or corrupt.
     """
     kms = EmbeddedKms(directory)
-    created = key.startswith("alias/") and kms.ensure_alias(key, new_key_spec(algorithm))
+    created = (
+        create and key.startswith("alias/") and kms.ensure_alias(key, new_key_spec(algorithm))
+    )
     metadata = kms.describe_key(key)
     chosen = choose_algorithm(algorithm, metadata.key_spec)
     is_mac = metadata.key_usage == GENERATE_VERIFY_MAC

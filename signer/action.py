@@ -1,0 +1,125 @@
+"""The GitHub Action: inputs in, results out. It ties the rooms together for a workflow."""
+
+import os
+from collections.abc import Mapping
+
+from signer import __version__
+from signer.errors import SettingsError, SignerError, UsageError
+from signer.github.masking import SECRET_VARIABLES
+from signer.github.paths import JobPaths
+from signer.jobs import check, sign
+from signer.log import Log, RunnerLog
+from signer.process import run, tolerant_streams
+from signer.report import write_checked, write_refused, write_signed, write_skipped
+from signer.settings import (
+    Given,
+    Settings,
+    SignSettings,
+    VerifySettings,
+    fields_of,
+    load,
+    nearest,
+)
+
+_MODES: dict[str, type[Settings]] = {"sign": SignSettings, "verify": VerifySettings}
+
+
+def main() -> None:
+    """Run the action in this process's environment; never returns."""
+    tolerant_streams()
+    log = RunnerLog(os.environ)
+    run(lambda: act(os.environ, log), log)
+
+
+def act(environ: Mapping[str, str], log: Log, *, container: bool = True) -> int:
+    """Do what the inputs ask for.
+
+    Args:
+        environ: the step's environment.
+        log: where messages go.
+        container: whether this runs in a Docker action's container.
+
+    Returns:
+        The exit code: 0, or 1 where something was not verified.
+
+    Raises:
+        SignerError: whatever else goes wrong.
+    """
+    log.info(f"policy audit signer {__version__}")
+    inputs = _inputs(environ, log)
+    mode = inputs["mode"].value if "mode" in inputs else environ.get("POLICY_MODE", "")
+    model = _MODES.get(mode.strip() or "sign", SignSettings)
+    said = {name: given for name, given in inputs.items() if name in fields_of(model)}
+    for name in inputs.keys() - said.keys():
+        log.warning("policy audit: unused input", f"input {name} is not used in mode {mode}")
+    paths = JobPaths(environ, container=container)
+    if model is VerifySettings:
+        try:
+            return _verify(load(VerifySettings, said, environ), environ, log, paths)
+        except SignerError as error:
+            write_refused(error, environ)
+            raise
+    return _sign(load(SignSettings, said, environ), environ, log, paths)
+
+
+def _sign(
+    settings: SignSettings, environ: Mapping[str, str], log: Log, paths: JobPaths
+) -> int:
+    signed = sign(settings, environ, log, paths, count_decisions=settings.show_summary)
+    if signed is None:
+        write_skipped(environ)
+    else:
+        write_signed(signed, environ, show_summary=settings.show_summary)
+    return 0
+
+
+def _verify(
+    settings: VerifySettings, environ: Mapping[str, str], log: Log, paths: JobPaths
+) -> int:
+    checked = check(_expecting_own_repository(settings, environ), environ, log, paths)
+    write_checked(checked, environ, show_summary=settings.show_summary)
+    return checked.error.exit_code if checked.error else 0
+
+
+def _inputs(environ: Mapping[str, str], log: Log) -> dict[str, Given]:
+    known = sorted({name for model in _MODES.values() for name in fields_of(model)})
+    inputs: dict[str, Given] = {}
+    for variable, value in environ.items():
+        if not variable.startswith("INPUT_") or not value.strip():
+            continue
+        name = variable.removeprefix("INPUT_").lower()
+        if f"INPUT_{name.upper()}" in SECRET_VARIABLES:
+            raise UsageError(
+                "secret-as-input",
+                f"{name} was given through with:, and secrets come from the environment only",
+                fix="set env: POLICY_SIGNING_KEY: ${{ secrets.… }} on the step instead.",
+            )
+        if name in known:
+            inputs[name] = Given(f"input {name}", value)
+        else:
+            log.warning(
+                "policy audit: unknown input",
+                f"there is no input {name}{nearest(name, known)}",
+            )
+    return inputs
+
+
+def _expecting_own_repository(
+    settings: VerifySettings, environ: Mapping[str, str]
+) -> VerifySettings:
+    told = {"repository", "repository_id"} & settings.expect.keys()
+    if told or settings.type == "any":
+        return settings
+    for name in ("repository_id", "repository"):
+        if value := environ.get(f"GITHUB_{name.upper()}"):
+            return settings.model_copy(update={"expect": {**settings.expect, name: value}})
+    raise SettingsError(
+        [
+            UsageError(
+                "repository-unknown",
+                "GITHUB_REPOSITORY is not set, so that it is not known which repository's audits "
+                "to expect",
+                fix="set expect, such as repository=OWNER/NAME; repository=* takes any.",
+            )
+        ]
+    )

@@ -1,0 +1,203 @@
+"""The command line ``signer``: the same work from a terminal."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from signer import __version__
+from signer.errors import UsageError
+from signer.log import Log, RunnerLog, TerminalLog
+from signer.process import run, tolerant_streams
+from signer.progress import progress_bar
+from signer.settings import Given, Settings, SignSettings, VerifySettings, fields_of, is_flag, load
+
+_DESCRIPTION = "Sign policy audits with keys nobody can copy, and check them years later, offline."
+_EXIT_CODES = (
+    "exit codes: 0 done; 1 not verified; 2 wrong use or a refused file; 3 a service or tool "
+    "failed; 4 refused by the gate"
+)
+_SIGN_EXAMPLES = """examples:
+  signer sign audit.jsonl --provider kms
+  signer sign 'reports/*.sarif' --provider kms --output-directory signed
+  POLICY_SIGNING_KEY=... signer sign audit.jsonl
+
+Every option is also read from the environment, as POLICY_ and its name: --audit-format from
+POLICY_AUDIT_FORMAT, --provider from POLICY_SIGNING_PROVIDER. The key for HMAC-SHA256 comes from
+POLICY_SIGNING_KEY only.
+"""
+_VERIFY_EXAMPLES = """examples:
+  signer verify audit.jsonl --key trusted.pub
+  signer verify audit.jsonl --key trusted.pub --expect repository=acme/payments --max-age 24h
+  signer verify sha256:DIGEST --bundle audit.jsonl.sigstore.json --key trusted.pub
+  signer verify audit.jsonl --hmac
+"""
+_INSPECT_EXAMPLES = """examples:
+  signer inspect audit.jsonl.sigstore.json
+  signer inspect audit.jsonl.sigstore.json --json
+"""
+_HIDDEN = ("mode", "audit-file", "show-summary")
+_SHORT = {"public-key": "--key"}
+
+
+def main() -> None:
+    """Run the command line in this process; never returns."""
+    tolerant_streams()
+    arguments = parser().parse_args()
+    log: Log = RunnerLog(os.environ) if arguments.github else TerminalLog(os.environ)
+    run(lambda: arguments.run(arguments, os.environ, log), log)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="signer", description=_DESCRIPTION, epilog=_EXIT_CODES, allow_abbrev=False
+    )
+    top.add_argument("--version", action="version", version=f"signer {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    sign = _command(commands, "sign", "sign audit files", _SIGN_EXAMPLES, _sign)
+    sign.add_argument("audit", nargs="*", metavar="AUDIT", help="path or glob; ! leaves out")
+    _options(sign, SignSettings)
+    verify = _command(commands, "verify", "verify a signed audit", _VERIFY_EXAMPLES, _verify)
+    verify.add_argument("audit", nargs="*", metavar="AUDIT_OR_DIGEST", help="path, or sha256:HEX")
+    _options(verify, VerifySettings)
+    inspect = _command(
+        commands, "inspect", "show what a bundle says, unverified", _INSPECT_EXAMPLES, _inspect
+    )
+    inspect.add_argument("bundle", metavar="BUNDLE", help="path of a signed audit")
+    from signer import kms_cli
+
+    kms_cli.add_commands(commands)
+    return top
+
+
+def _command(
+    commands: Any, name: str, description: str, examples: str, job: Callable[..., int]
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=description,
+        description=description[0].upper() + description[1:] + ".",
+        epilog=f"{examples}\n{_EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.add_argument(
+        "--github",
+        action="store_true",
+        help="in a run: step: the action's outputs, masking, annotations and summary",
+    )
+    command.set_defaults(run=job)
+    return command
+
+
+def _options(command: argparse.ArgumentParser, model: type[Settings]) -> None:
+    for name, description in fields_of(model).items():
+        if name in _HIDDEN:
+            continue
+        flags = [f"--{name}", *([_SHORT[name]] if name in _SHORT else [])]
+        text = description.removeprefix("Verifying: ").replace("`", "").replace("%", "%%")
+        if is_flag(model, name):
+            command.add_argument(*flags, action="store_const", const="true", help=text)
+        elif name == "expect":
+            command.add_argument(*flags, action="append", metavar="NAME=VALUE", help=text)
+        else:
+            command.add_argument(*flags, metavar="VALUE", help=text)
+
+
+def _said(arguments: argparse.Namespace, model: type[Settings]) -> dict[str, Given]:
+    said = {}
+    for name in fields_of(model):
+        value = getattr(arguments, name.replace("-", "_"), None)
+        if value is not None:
+            text = "\n".join(value) if isinstance(value, list) else value
+            if not text.strip():
+                raise UsageError(
+                    "setting-invalid",
+                    f"--{name} is empty",
+                    fix="give it a value, or leave it out.",
+                )
+            said[name] = Given(f"--{name}", text)
+    if arguments.audit:
+        said["audit-file"] = Given("AUDIT", "\n".join(arguments.audit))
+    return said
+
+
+def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -> int:
+    from signer.github.paths import JobPaths
+    from signer.jobs import sign
+
+    settings = load(SignSettings, _said(arguments, SignSettings), environ)
+    with progress_bar() as progress:
+        signed = sign(
+            settings,
+            environ,
+            log,
+            JobPaths(environ, container=False),
+            count_decisions=arguments.github and settings.show_summary,
+            progress=progress,
+        )
+    if arguments.github:
+        from signer.report import write_signed, write_skipped
+
+        if signed is None:
+            write_skipped(environ)
+        else:
+            write_signed(signed, environ, show_summary=settings.show_summary)
+    if arguments.json:
+        _print_json(signed.fields() if signed else {"results": [], "files": []})
+    elif signed and not arguments.github:
+        for result in signed.results:
+            print(result["signed-audit-file"])
+    return 0
+
+
+def _verify(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -> int:
+    from signer.github.paths import JobPaths
+    from signer.jobs import check
+
+    settings = load(VerifySettings, _said(arguments, VerifySettings), environ)
+    with progress_bar() as progress:
+        checked = check(
+            settings, environ, log, JobPaths(environ, container=False), progress=progress
+        )
+    if arguments.github:
+        from signer.report import write_checked
+
+        write_checked(checked, environ, show_summary=settings.show_summary)
+    if arguments.json:
+        _print_json(checked.fields())
+    elif not arguments.github:
+        from signer.describe import describe_verified
+
+        for name, verified in checked.verified.items():
+            print(describe_verified(name, verified))
+    return checked.error.exit_code if checked.error else 0
+
+
+def _inspect(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log) -> int:
+    from signer.describe import describe_bundle, inspect_bundle
+
+    fields = inspect_bundle(arguments.bundle)
+    if arguments.json:
+        _print_json(fields)
+    else:
+        print(describe_bundle(fields))
+    return 0
+
+
+def _print_json(fields: Mapping[str, Any]) -> None:
+    json.dump(fields, sys.stdout, indent=2)
+    print()
+
+
+def complete_help(path: Sequence[str]) -> str:
+    """The help text of a command, for the documentation's check."""
+    current = parser()
+    for name in path:
+        choices = next(a for a in current._actions if isinstance(a, argparse._SubParsersAction))
+        current = choices.choices[name]
+    return current.format_help()

@@ -1,0 +1,104 @@
+"""What a signed audit says, for a person's eyes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from signer.assurance import Assurance
+from signer.audit.statement import Statement
+from signer.envelope import bundle
+from signer.envelope.dsse import Envelope
+from signer.errors import UsageError
+from signer.github.commands import log_line
+from signer.verifying import Verified
+
+_PROVES = {
+    Assurance.DIGEST: "integrity only, no origin",
+    Assurance.SHARED_SECRET: "who can verify it could have made it",
+    Assurance.SOFTWARE_KEY: "a simulation: the key is a file, which can be copied",
+    Assurance.MANAGED_KEY: "the key cannot be copied",
+}
+
+
+def describe_verified(name: str, verified: Verified) -> str:
+    """A few lines about what was verified and what that means."""
+    lines = [f"verified: {log_line(name)}"]
+    if not verified.file_compared:
+        lines.append("  the digest only; the file itself was not there to compare")
+    if verified.statement is None:
+        lines.append(f"  kind        {verified.kind}: it says nothing of events, assurance or run")
+    else:
+        lines += _statement_lines(verified.statement)
+    return "\n".join(lines)
+
+
+def inspect_bundle(path: str) -> dict[str, Any]:
+    """What a bundle says of itself. Nothing of it is verified.
+
+    Raises:
+        UsageError: the file cannot be read.
+        VerificationError: it is not a bundle.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            text = file.read(bundle.MAX_BUNDLE_BYTES + 1)
+    except OSError as error:
+        raise UsageError(
+            "bundle-not-found",
+            f"{path} cannot be read: {error.strerror}",
+            fix="check the path of the signed audit.",
+        ) from error
+    parsed = bundle.decode(text)
+    fields: dict[str, Any] = {"verified": False, "hint": parsed.hint}
+    if isinstance(parsed.content, Envelope):
+        fields |= {
+            "kind": "envelope",
+            "keyid": parsed.content.keyid,
+            "payload-type": parsed.content.payload_type,
+            "statement": _payload(parsed.content.payload),
+        }
+    else:
+        fields |= {"kind": "message-signature", "audit-digest": parsed.content.sha256.hex()}
+    return fields
+
+
+def describe_bundle(fields: dict[str, Any]) -> str:
+    """The same as lines, below a warning."""
+    lines = ["NOT VERIFIED: this is what the bundle says of itself"]
+    lines += [f"  {name:12}{log_line(str(value))}" for name, value in fields.items()
+              if name not in ("verified", "statement")]
+    if "statement" in fields:
+        shown = json.dumps(fields["statement"], indent=2, ensure_ascii=False)
+        lines += [f"  {log_line(line)}" for line in shown.split("\n")]
+    return "\n".join(lines)
+
+
+def _payload(payload: bytes) -> Any:
+    try:
+        return json.loads(payload)
+    except (ValueError, RecursionError):
+        return payload.decode("utf-8", "backslashreplace")
+
+
+def _statement_lines(statement: Statement) -> list[str]:
+    facts, signing = statement.predicate.audit_file, statement.predicate.signing
+    run = statement.predicate.run
+    lines = [
+        ("subject", f"{statement.subject[0].name} ({facts.size} bytes, {facts.format})"),
+        ("digest", f"sha256:{statement.subject[0].digest.sha256}"),
+        ("events", f"{facts.event_count}, Merkle root {facts.merkle_root}"),
+        ("signed", f"{signing.time} by {signing.provider} with {signing.algorithm}"),
+        ("key", f"{signing.key_fingerprint or 'no public key'} ({signing.key_id})"),
+        ("assurance", f"{signing.assurance}: {_PROVES[signing.assurance]}"),
+    ]
+    if run is None:
+        lines.append(("run", "none: not made in a workflow"))
+    else:
+        lines.append(
+            (
+                "run",
+                f"{run.repository} {run.ref} {run.sha}, run {run.run_id}.{run.run_attempt} "
+                "(the word of whoever holds the key, not proved)",
+            )
+        )
+    return [f"  {name:12}{log_line(text)}" for name, text in lines]

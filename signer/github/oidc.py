@@ -1,0 +1,78 @@
+"""GitHub's OIDC token of this job, asked for at the moment it is needed.
+
+Source: GitHub Docs, "OpenID Connect reference", "Methods for requesting the OIDC token". It is
+held in memory only, and never logged.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from signer.errors import ProviderError
+
+URL_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_URL"
+TOKEN_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
+_LARGEST_ANSWER = 1 << 16
+
+
+def token_offered(environ: Mapping[str, str]) -> bool:
+    """Whether this job may have an OIDC token."""
+    return bool(environ.get(URL_VARIABLE) and environ.get(TOKEN_VARIABLE))
+
+
+def request_token(environ: Mapping[str, str], audience: str, *, timeout: float = 10.0) -> str:
+    """A new token (a JWT) for an audience.
+
+    Args:
+        environ: the step's environment.
+        audience: the token's ``aud``.
+        timeout: seconds to wait for the answer.
+
+    Raises:
+        ProviderError: ``oidc-not-offered`` or ``oidc-failed``.
+    """
+    if not token_offered(environ):
+        raise ProviderError(
+            "oidc-not-offered",
+            f"this job offers no OIDC token ({URL_VARIABLE} is not set)",
+            fix="add `permissions: id-token: write` to the job; runs from forks never get one.",
+        )
+    from urllib.parse import quote
+    from urllib.request import Request, urlopen
+
+    url = environ[URL_VARIABLE]
+    if not url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+        raise _failed("its URL is not https")
+    separator = "&" if "?" in url else "?"
+    request = Request(  # noqa: S310 - the scheme is checked above
+        f"{url}{separator}audience={quote(audience, safe='')}",
+        headers={"Authorization": f"Bearer {environ[TOKEN_VARIABLE]}", "Accept": "application/json"},
+    )
+    try:
+        with urlopen(request, timeout=timeout) as answer:  # noqa: S310
+            value = json.loads(answer.read(_LARGEST_ANSWER)).get("value")
+    except (OSError, ValueError, AttributeError) as error:
+        raise _failed(str(error)) from error
+    if not isinstance(value, str) or value.count(".") != 2:
+        raise _failed("the answer has no token")
+    return value
+
+
+def unverified_claims(token: str) -> dict[str, Any]:
+    """What a token says of itself, for an error message; nothing of it is checked."""
+    import base64
+
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (ValueError, IndexError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def _failed(detail: str) -> ProviderError:
+    return ProviderError(
+        "oidc-failed",
+        f"GitHub's OIDC token could not be had: {detail}",
+        fix="run the job again; if it stays, see https://www.githubstatus.com.",
+    )

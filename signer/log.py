@@ -1,0 +1,91 @@
+"""What a person reads while it runs: on a terminal or in a runner's log."""
+
+import sys
+from collections.abc import Mapping
+from typing import Protocol, TextIO
+
+from signer.errors import AuditFileError, SettingsError, SignerError
+from signer.github.commands import MAX_ANNOTATION, command, log_line
+from signer.github.masking import redact, secrets_in
+
+
+class Log(Protocol):
+    """Where messages go. None of these methods raises."""
+
+    def info(self, text: str) -> None:
+        """Say one line."""
+
+    def warning(self, title: str, text: str) -> None:
+        """Say what a person should know but need not act on."""
+
+    def error(self, error: SignerError) -> None:
+        """Say what went wrong and what to do."""
+
+
+class TerminalLog:
+    """Plain lines on standard error."""
+
+    def __init__(self, environ: Mapping[str, str], stream: TextIO | None = None) -> None:
+        self._secrets = secrets_in(environ)
+        self._stream = stream or sys.stderr
+
+    def info(self, text: str) -> None:
+        """Say one line."""
+        self._print(text)
+
+    def warning(self, title: str, text: str) -> None:
+        """``warning: text``; the title is for annotations."""
+        self._print(f"warning: {text}")
+
+    def error(self, error: SignerError) -> None:
+        """``error[CODE]: message`` and ``fix: …``, for each problem there is."""
+        for problem in _problems(error):
+            self._print(f"error[{problem.code}]: {problem.message}")
+            self._print(f"  fix: {problem.fix}")
+
+    def _print(self, text: str) -> None:
+        print(log_line(redact(text, self._secrets)), file=self._stream, flush=True)
+
+
+class RunnerLog:
+    """Log lines and annotations on standard output, where a runner reads commands.
+
+    Secrets are masked first, on the same stream: streams are not ordered against each other.
+    """
+
+    def __init__(self, environ: Mapping[str, str], stream: TextIO | None = None) -> None:
+        self._secrets = secrets_in(environ)
+        self._stream = stream or sys.stdout
+        for secret in self._secrets:
+            self._print(command("add-mask", secret))
+
+    def info(self, text: str) -> None:
+        """Say one line."""
+        self._print(log_line(redact(text, self._secrets)))
+
+    def warning(self, title: str, text: str) -> None:
+        """A warning annotation."""
+        self._annotate("warning", text, {"title": title})
+
+    def error(self, error: SignerError) -> None:
+        """An error annotation for each problem, at the place in the file where there is one."""
+        for problem in _problems(error):
+            properties = {"title": f"policy audit: {problem.code}"}
+            if isinstance(problem, AuditFileError):
+                properties["file"] = problem.path
+                if problem.line is not None:
+                    properties |= {"line": str(problem.line), "col": str(problem.column or 1)}
+            self._annotate("error", f"{problem.message}\nfix: {problem.fix}", properties)
+
+    def _annotate(self, kind: str, text: str, properties: dict[str, str]) -> None:
+        clean = redact(text, self._secrets)
+        message = "\n".join(log_line(line) for line in clean.split("\n"))[:MAX_ANNOTATION]
+        safe = {name: log_line(value) for name, value in properties.items()}
+        self._print(command(kind, message, safe))
+
+    def _print(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
+
+
+def _problems(error: SignerError) -> list[SignerError]:
+    return list(error.problems) if isinstance(error, SettingsError) else [error]

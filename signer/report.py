@@ -1,0 +1,118 @@
+"""What a job leaves on the runner: step outputs and the step summary.
+
+Outside a runner there are no such files, and nothing is written.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from signer.errors import SignerError
+from signer.github.outputs import write_outputs, write_summary
+from signer.github.summary import cell, code, document, table
+from signer.jobs import Checked, Signed, flat
+
+_ASSURANCE = {
+    "digest": "integrity only: anybody could have made this record",
+    "shared-secret": "made by somebody who has the secret, as everybody who can verify it does",
+    "software-key": "made with a key that is a file, which can be copied: a simulation of a KMS",
+    "managed-key": "made with a key that nobody can copy",
+}
+
+
+def write_signed(signed: Signed, environ: Mapping[str, str], *, show_summary: bool) -> None:
+    """Outputs and summary of a signing job.
+
+    Raises:
+        OutputError: the runner's file could not be written.
+    """
+    _outputs(flat(signed.fields()), environ)
+    if show_summary:
+        _summary(signed_summary(signed), environ)
+
+
+def write_skipped(environ: Mapping[str, str]) -> None:
+    """Outputs of a job that found no file and was allowed to."""
+    _outputs({"results": "[]", "files": ""}, environ)
+
+
+def write_checked(checked: Checked, environ: Mapping[str, str], *, show_summary: bool) -> None:
+    """Outputs and summary of a verifying job.
+
+    Raises:
+        OutputError: the runner's file could not be written.
+    """
+    _outputs(flat(checked.fields()), environ)
+    if show_summary:
+        _summary(checked_summary(checked), environ)
+
+
+def write_refused(error: SignerError, environ: Mapping[str, str]) -> None:
+    """Outputs of a verifying job that could not even begin.
+
+    Raises:
+        OutputError: the runner's file could not be written.
+    """
+    _outputs({"verified": "false", "reason": error.code, "message": error.message}, environ)
+
+
+def signed_summary(signed: Signed) -> str:
+    """The summary of a signing job, as HTML in Markdown."""
+    provider, first = signed.provider, signed.results[0]
+    rows = []
+    for one, result in zip(signed.audits, signed.results, strict=True):
+        decisions = one.audit.decisions
+        counts = (
+            f"{cell(decisions.tool)}: "
+            + ", ".join(f"{cell(count)} {cell(label)}" for label, count in decisions.counts.items())
+            if decisions
+            else "not a known tool's"
+        )
+        rows.append(
+            (
+                code(one.subject),
+                cell(one.audit.event_count),
+                counts,
+                code(result["audit-digest"]),
+                code(result["signed-audit-file"]),
+            )
+        )
+    simulation = " (a simulation)" if provider.name == "kms" else ""
+    key = [
+        ("Provider", code(provider.name) + simulation),
+        ("Assurance", f"{code(provider.assurance)}: {cell(_ASSURANCE[provider.assurance])}"),
+        ("Algorithm", code(provider.algorithm)),
+        ("Key", code(provider.key_id)),
+    ]
+    if "key-fingerprint" in first:
+        key.append(("Fingerprint", code(first["key-fingerprint"])))
+    return document(
+        "Policy audit signed",
+        table(("Audit file", "Events", "Decisions", "Digest", "Signed audit"), rows),
+        table(("Signed with", ""), key),
+    )
+
+
+def checked_summary(checked: Checked) -> str:
+    """The summary of a verifying job, as HTML in Markdown."""
+    rows = [
+        (
+            "verified" if result["verified"] else f"<b>NOT VERIFIED</b>: {code(result['reason'])}",
+            code(result["audit-file"]),
+            cell(result["message"]),
+            code(result.get("assurance", "")),
+            code(result.get("key-fingerprint", "")),
+        )
+        for result in checked.results
+    ]
+    title = "Policy audit NOT verified" if checked.error else "Policy audit verified"
+    return document(title, table(("Result", "Audit file", "", "Assurance", "Key"), rows))
+
+
+def _outputs(outputs: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    if path := environ.get("GITHUB_OUTPUT"):
+        write_outputs(Path(path), outputs)
+
+
+def _summary(markdown: str, environ: Mapping[str, str]) -> None:
+    if path := environ.get("GITHUB_STEP_SUMMARY"):
+        write_summary(Path(path), markdown)

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from signer.crypto.algorithms import ALGORITHMS, KEY_SPECS, MAX_RAW_MESSAGE, MessageType
-from signer.crypto.hashers import hasher_for
+from signer.crypto.algorithms import KEY_SPECS, MessageType
 from signer.crypto.keys import PublicKey
 from signer.errors import VerificationError
 from signer.kms import errors, material
+from signer.kms.checks import check_alias, check_raw, check_spec, digest_of
 from signer.kms.store import UUID, Store, StoredKey, Version
 
 KEY_PREFIX = "urn:policy-audit:kms:key/"
@@ -26,7 +26,6 @@ SIGN_VERIFY = "SIGN_VERIFY"
 GENERATE_VERIFY_MAC = "GENERATE_VERIFY_MAC"
 
 _KEY_ID = re.compile(rf"(?:{KEY_PREFIX})?({UUID})(?:/([1-9][0-9]{{0,5}}))?")
-_ALIAS = re.compile(r"alias/[a-zA-Z0-9/_-]{1,250}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class EmbeddedKms:
         Raises:
             ProviderError: ``kms-validation`` for an unknown spec, or see the class.
         """
-        _check_spec(key_spec)
+        check_spec(key_spec)
         key = _new_key(key_spec)
         with self._store.writing():
             self._store.write_key(key)
@@ -83,7 +82,7 @@ class EmbeddedKms:
         Raises:
             ProviderError: ``kms-alias-exists``, ``kms-alias-invalid``, ``kms-key-not-found``, …
         """
-        _check_alias(alias)
+        check_alias(alias)
         with self._store.writing():
             aliases = self._store.aliases()
             if alias in aliases:
@@ -96,7 +95,7 @@ class EmbeddedKms:
         Raises:
             ProviderError: ``kms-key-not-found``, ``kms-validation``, …
         """
-        _check_alias(alias)
+        check_alias(alias)
         with self._store.writing():
             target = self._target(target_key_id)
             current, _ = self._resolve(alias)
@@ -117,8 +116,8 @@ class EmbeddedKms:
         Raises:
             ProviderError: ``kms-alias-invalid``, ``kms-validation``, …
         """
-        _check_alias(alias)
-        _check_spec(key_spec)
+        check_alias(alias)
+        check_spec(key_spec)
         if alias in self._store.aliases():
             return False
         with self._store.writing():
@@ -193,7 +192,7 @@ class EmbeddedKms:
         """
         key, number = self._usable(key_id, SIGN_VERIFY, signing_algorithm)
         public_key = self._public_key(key, number)
-        digest = _digest(public_key, signing_algorithm, message_type, message)
+        digest = digest_of(public_key, signing_algorithm, message_type, message)
         return material.sign(key.versions[number - 1].material, signing_algorithm, digest)
 
     def verify(
@@ -212,7 +211,7 @@ class EmbeddedKms:
         """
         key, number = self._usable(key_id, SIGN_VERIFY, signing_algorithm)
         public_key = self._public_key(key, number)
-        digest = _digest(public_key, signing_algorithm, message_type, message)
+        digest = digest_of(public_key, signing_algorithm, message_type, message)
         public_key.verify(signing_algorithm, signature, digest)
 
     def generate_mac(self, key_id: str, message: bytes, mac_algorithm: str) -> bytes:
@@ -222,7 +221,7 @@ class EmbeddedKms:
             ProviderError: ``kms-key-disabled``, ``kms-key-usage``, ``kms-validation``, …
         """
         key, number = self._usable(key_id, GENERATE_VERIFY_MAC, mac_algorithm)
-        _check_raw(message)
+        check_raw(message)
         return material.mac(key.versions[number - 1].material, mac_algorithm, message)
 
     def verify_mac(self, key_id: str, message: bytes, mac_algorithm: str, mac: bytes) -> None:
@@ -326,52 +325,6 @@ def _new_key(key_spec: str) -> StoredKey:
     return StoredKey(str(uuid.uuid4()), key_spec, enabled=True, versions=(_new_version(key_spec),))
 
 
-def _check_spec(key_spec: str) -> None:
-    if key_spec not in KEY_SPECS:
-        raise errors.validation(
-            f"{key_spec!r} is not a key spec", fix=f"use one of {', '.join(KEY_SPECS)}"
-        )
-
-
-def _check_alias(alias: str) -> None:
-    if not _ALIAS.fullmatch(alias):
-        raise errors.invalid_alias(alias, "is not the name of an alias")
-    if alias.startswith("alias/aws/"):
-        raise errors.invalid_alias(alias, "is reserved, as all of alias/aws/")
-
-
 def _check_enabled(key: StoredKey) -> None:
     if not key.enabled:
         raise errors.disabled(KEY_PREFIX + key.uuid)
-
-
-def _check_raw(message: bytes) -> None:
-    if not 1 <= len(message) <= MAX_RAW_MESSAGE:
-        raise errors.validation(
-            f"a RAW message has 1 to {MAX_RAW_MESSAGE} bytes, and this one {len(message)}",
-            fix="send a digest of it, where the key takes one",
-        )
-
-
-def _digest(
-    public_key: PublicKey, algorithm: str, message_type: MessageType, message: bytes
-) -> bytes:
-    """What the key signs, from a message of any type, checked as the service checks it."""
-    entry = ALGORITHMS[algorithm]
-    if message_type is MessageType.RAW:
-        _check_raw(message)
-        hasher = hasher_for(algorithm, public_key)
-        hasher.update(message)
-        return hasher.digest()
-    if message_type is not entry.message_type:
-        raise errors.validation(
-            f"{algorithm} takes no message of the type {message_type}",
-            fix=f"use the message type RAW or {entry.message_type}",
-        )
-    if len(message) != entry.digest_length:
-        raise errors.validation(
-            f"{algorithm} takes {message_type} of {entry.digest_length} bytes, and this one has "
-            f"{len(message)}",
-            fix="make it with the algorithm's own hash function",
-        )
-    return message

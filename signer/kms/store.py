@@ -148,10 +148,8 @@ class Store:
         try:
             if not self._check_directory():
                 return None
-            # Neither a symbolic link nor a pipe that somebody put there is followed.
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            with open(descriptor, "rb") as file:
-                mode = os.fstat(descriptor).st_mode
+            with open(path, "rb", opener=_open_without_following) as file:
+                mode = os.fstat(file.fileno()).st_mode
                 if not stat.S_ISREG(mode):
                     raise self._corrupt(name, "it is not a regular file")
                 if mode & 0o077:
@@ -160,8 +158,8 @@ class Store:
         except FileNotFoundError:
             return None
         except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise self._corrupt(name, "it is a symbolic link") from error
+            if error.errno in (errno.ELOOP, errno.EISDIR):
+                raise self._corrupt(name, "it is a symbolic link or a directory") from error
             raise errors.unusable(str(path), error) from error
         try:
             document = json.loads(content) if len(content) <= MAX_FILE else None
@@ -213,3 +211,8 @@ class Store:
 
     def _corrupt(self, name: str, reason: str) -> errors.KmsError:
         return errors.corrupt(str(self._directory / name), reason)
+
+
+def _open_without_following(path: str, flags: int) -> int:
+    """Open what is at ``path``, without following a link or waiting at a pipe put there."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

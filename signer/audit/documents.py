@@ -27,13 +27,13 @@ class _SarifLog(msgspec.Struct):
 
 
 def document_events(
-    text: bytes, format: AuditFormat, pointer: str | None, *, path: str
+    text: bytes, audit_format: AuditFormat, pointer: str | None, *, path: str
 ) -> list[bytes | Raw]:
     """The events of a whole document, in file order.
 
     Args:
         text: the file's bytes.
-        format: ``json`` or ``sarif``.
+        audit_format: ``json`` or ``sarif``.
         pointer: RFC 6901 JSON Pointer to the array of events; for ``json`` only.
         path: the file, for messages.
 
@@ -44,7 +44,7 @@ def document_events(
     if error := refusal(text, path=path, line=1, at_end=True):
         raise error
     _refuse_duplicates(text, path)
-    if format is AuditFormat.SARIF:
+    if audit_format is AuditFormat.SARIF:
         return _sarif_results(text, path)
     if pointer is not None:
         return [*_at_pointer(text, pointer, path)]
@@ -139,7 +139,7 @@ def _refuse_duplicates(text: bytes, path: str) -> None:
 def _second_name(text: bytes) -> tuple[int, int]:
     """Line and column of the first member name that its object already has."""
     open_values: list[set[str]] = []
-    string: re.Match[bytes] | None = None
+    string, start = b"", 0  # the last string, which is a name if a colon follows
     for token in _TOKEN.finditer(text):
         match token[0]:
             case b"{" | b"[":
@@ -147,13 +147,12 @@ def _second_name(text: bytes) -> tuple[int, int]:
             case b"}" | b"]":
                 open_values.pop()
             case b":":
-                assert string
-                name = json.loads(string[0])
+                name = json.loads(string)
                 if name in open_values[-1]:
-                    before = text[: string.start()]
+                    before = text[:start]
                     column = len(before[before.rfind(b"\n") + 1 :].decode()) + 1
                     return before.count(b"\n") + 1, column
                 open_values[-1].add(name)
             case _:
-                string = token
+                string, start = token[0], token.start()
     raise AssertionError("no name stands twice")

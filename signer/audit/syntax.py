@@ -112,7 +112,7 @@ def refusal(text: bytes, *, path: str, line: int, at_end: bool) -> AuditFileErro
 
 
 def _reason(error: ValueError, text: bytes) -> tuple[str, int]:
-    """msgspec's reason and the offset of it; the end of the text where it is cut off."""
+    """The reason and the offset of msgspec's error; the end of the text where it is cut off."""
     found = _OFFSET.fullmatch(str(error))
     return (found[1], int(found[2])) if found else ("", len(text))
 

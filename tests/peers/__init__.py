@@ -1,0 +1,63 @@
+"""The real programs that tests hold the signer against, and how they get on this machine.
+
+``python -m tests.peers`` (``make peers``) installs what it can into a cache that every clone on
+the machine shares. A test asks for what it needs: :func:`require` gives the program, or skips
+the test by name with the reason. With ``REQUIRE_PEERS=1`` such a skip is a failure.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.peers import engine
+from tests.peers.cache import BIN, missing_reason
+from tests.peers.go_tools import GO_TOOLS
+
+SKIP_PREFIX = "peer missing: "
+
+# Peers that are ordinary programs on PATH, and the Debian package each comes in.
+SYSTEM_TOOLS = {"openssl": "openssl", "ssh-keygen": "openssh-client", "git": "git"}
+
+
+def find(name: str) -> Path | None:
+    """The peer's program, or nothing where it is not on this machine.
+
+    Args:
+        name: ``docker`` (a client whose engine answers), a key of :data:`GO_TOOLS` or of
+            :data:`SYSTEM_TOOLS`.
+
+    Raises:
+        KeyError: no such peer.
+    """
+    if name == "docker":
+        return engine.client() if engine.answers() else None
+    if name in GO_TOOLS:
+        cached = BIN / name
+        if cached.exists():
+            return cached
+    elif name not in SYSTEM_TOOLS:
+        raise KeyError(name)
+    on_path = shutil.which(name)
+    return Path(on_path) if on_path else None
+
+
+def require(name: str) -> Path:
+    """The peer's program; where it is missing the calling test is skipped with the reason.
+
+    Args:
+        name: as :func:`find` takes it.
+
+    Raises:
+        pytest.skip.Exception: the peer is not on this machine.
+    """
+    program = find(name)
+    if program is None:
+        pytest.skip(f"{SKIP_PREFIX}{name}: {missing_reason(name)}")
+    return program
+
+
+def required() -> bool:
+    """Whether a missing peer is a failure (``REQUIRE_PEERS=1``)."""
+    return os.environ.get("REQUIRE_PEERS") == "1"

@@ -18,7 +18,7 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str:
-        """The value of ``POLICY_SIGNING_PROVIDER``: ``kms``, ``aws_kms_sdk``, ``hmac``, …"""
+        """The value of ``POLICY_SIGNING_PROVIDER``: such as ``aws_kms_sdk``."""
 
     @property
     def assurance(self) -> "Assurance":

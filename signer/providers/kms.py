@@ -92,9 +92,7 @@ def open_key(
         ProviderError: not found, disabled, or the directory is exposed, unusable or corrupt.
     """
     kms = EmbeddedKms(directory)
-    created = (
-        create and key.startswith("alias/") and kms.ensure_alias(key, new_key_spec(algorithm))
-    )
+    created = create and key.startswith("alias/") and kms.ensure_alias(key, new_key_spec(algorithm))
     metadata = kms.describe_key(key)
     chosen = choose_algorithm(algorithm, metadata.key_spec)
     is_mac = metadata.key_usage == GENERATE_VERIFY_MAC

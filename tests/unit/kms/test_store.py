@@ -5,10 +5,13 @@ import os
 import stat
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed448
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from signer.errors import ProviderError
 from signer.kms.service import EmbeddedKms
@@ -134,6 +137,11 @@ def _change(field: str, value: object) -> Callable[[Path], None]:
     return change
 
 
+def _ed448_key() -> bytes:
+    key = ed448.Ed448PrivateKey.generate()
+    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
 CORRUPT: dict[str, Callable[[Path], object]] = {
     "a symbolic link": _symlink,
     "a pipe": _replace_by_pipe,
@@ -153,6 +161,9 @@ CORRUPT: dict[str, Callable[[Path], object]] = {
     "no versions": _change("versions", []),
     "versions of another type": _change("versions", "abc"),
     "material that is no key": _change("versions", [{"created": "", "material": "AAAA"}]),
+    "material of another kind of key": _change(
+        "versions", [{"created": "", "material": b64encode(_ed448_key()).decode()}]
+    ),
     "material that is no base64": _change("versions", [{"created": "", "material": "A"}]),
     "material of another type": _change("versions", [{"created": "", "material": 1}]),
 }

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from tests.peers import NPM_TOOLS, SYSTEM_TOOLS, engine, go_tools, npm_tools
+from tests.peers import SYSTEM_TOOLS, engine, go_tools, npm_tools
 from tests.peers.cache import PeerError, note
 from tests.peers.commands import apt_install
 from tests.peers.go_tools import GO_TOOLS
+from tests.peers.npm_tools import NPM_TOOLS
 
 Step = Callable[[], str]
 

@@ -8,7 +8,7 @@ from tests.peers.cache import CACHE, PeerError
 from tests.peers.commands import logged
 
 # A folder of the cache with a node_modules, and the packages in it.
-NPM_TOOLS = {"sigstore-js": {"@sigstore/bundle": "4.0.0", "@sigstore/verify": "3.0.0"}}
+NPM_TOOLS = {"sigstore-js": {"@sigstore/bundle": "4.0.0", "@sigstore/verify": "3.1.1"}}
 
 
 def folder(name: str) -> Path | None:
@@ -37,6 +37,6 @@ def install(name: str) -> str:
         raise PeerError(f"needs Node.js with npm to install {' '.join(packages)}")
     place = CACHE / name
     place.mkdir(parents=True, exist_ok=True)
-    options = ["--prefix", place, "--ignore-scripts", "--no-audit", "--no-fund", "--save-exact"]
+    options = ["--prefix", str(place), "--ignore-scripts", "--no-audit", "--no-fund", "--save-exact"]
     logged(name, ["npm", "install", *options, *packages], timeout=300)
     return f"{' '.join(packages)} installed"

@@ -37,6 +37,6 @@ def install(name: str) -> str:
         raise PeerError(f"needs Node.js with npm to install {' '.join(packages)}")
     place = CACHE / name
     place.mkdir(parents=True, exist_ok=True)
-    options = ["--prefix", str(place), "--ignore-scripts", "--no-audit", "--no-fund", "--save-exact"]
+    options = ["--prefix", str(place), "--ignore-scripts", "--no-audit", "--no-fund"]
     logged(name, ["npm", "install", *options, *packages], timeout=300)
     return f"{' '.join(packages)} installed"

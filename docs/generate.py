@@ -59,9 +59,7 @@ def documents() -> dict[Path, str]:
 def main() -> int:
     """Write what differs; with --check only say so, and return 1."""
     stale = [
-        path
-        for path, text in documents().items()
-        if not path.exists() or path.read_text() != text
+        path for path, text in documents().items() if not path.exists() or path.read_text() != text
     ]
     for path in stale:
         print(f"{path.relative_to(ROOT)} is not up to date: make docs")

@@ -9,7 +9,24 @@ from dataclasses import dataclass, field
 
 # ActionCommandManager.cs and its extensions.
 _REGISTERED = frozenset(
-    ["add-mask", "add-matcher", "remove-matcher", "add-path", "set-env", "set-output", "save-state", "debug", "error", "warning", "notice", "group", "endgroup", "echo", "stop-commands", "internal-set-repo-path"]
+    [
+        "add-mask",
+        "add-matcher",
+        "remove-matcher",
+        "add-path",
+        "set-env",
+        "set-output",
+        "save-state",
+        "debug",
+        "error",
+        "warning",
+        "notice",
+        "group",
+        "endgroup",
+        "echo",
+        "stop-commands",
+        "internal-set-repo-path",
+    ]
 )
 
 

@@ -154,7 +154,15 @@ HOSTILE = "import os; os.write(1, b'HOSTILE CODE RAN\\n'); os._exit(99)\n"
 
 
 def test_nothing_in_the_workspace_or_home_is_imported(job: Job) -> None:
-    modules = ["msgspec", "pydantic", "cryptography", "json", "sitecustomize", "usercustomize", "encodings"]
+    modules = [
+        "msgspec",
+        "pydantic",
+        "cryptography",
+        "json",
+        "sitecustomize",
+        "usercustomize",
+        "encodings",
+    ]
     site_packages = job.home / ".local" / "lib" / "python3.13" / "site-packages"
     site_packages.mkdir(parents=True)
     (site_packages / "hostile.pth").write_text(HOSTILE.replace("\n", "; import os\n"))

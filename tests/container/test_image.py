@@ -88,6 +88,8 @@ def test_unit_tests_pass_in_the_image(image: str) -> None:
     """On the image's own Python 3.13, with its own packages and its own ``signer``."""
     dockerfile = Path(__file__).parent / "Dockerfile"
     engine.build_image("unit-image", UNIT_TESTS, dockerfile, REPOSITORY / "requirements")
+    where = _in_image(UNIT_TESTS, "/opt/signer/bin/python3", "-c", "import signer; print(signer)")
+    assert "/opt/signer/lib/" in where.stdout, where.stderr
     mount = f"--volume={REPOSITORY}:/src:ro"
     command = ["docker", "run", "--rm", "--network=none", mount, UNIT_TESTS, "-q", "tests/unit"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=800)

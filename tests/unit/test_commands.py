@@ -183,7 +183,9 @@ def test_these_variables_are_secrets(variable: str) -> None:
     assert secrets_in({variable: "the secret"}) == ["the secret"]
 
 
-@pytest.mark.parametrize("variable", ["POLICY_KMS_KEY", "INPUT_KMS-KEY", "INPUT_PUBLIC-KEY", "PATH"])
+@pytest.mark.parametrize(
+    "variable", ["POLICY_KMS_KEY", "INPUT_KMS-KEY", "INPUT_PUBLIC-KEY", "PATH"]
+)
 def test_other_variables_are_none(variable: str) -> None:
     assert not is_secret(variable)
 

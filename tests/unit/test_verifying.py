@@ -121,6 +121,19 @@ def test_a_file_that_cannot_be_read_is_an_error_of_the_file(keys: Keys, audit: P
             verify(message_bundle(EVENTS, keys.open()), path, keys.verifier(), ANY)
 
 
+def test_a_file_that_changes_while_it_is_read_is_neither_altered_nor_verified(
+    keys: Keys, audit: Path
+) -> None:
+    text = sign(audit, keys.open())
+
+    def touch(_done: int) -> None:
+        os.utime(audit, ns=(1, 1))
+
+    with pytest.raises(AuditFileError) as caught:
+        verify(text, audit, keys.verifier(), Demands(), progress=touch)
+    assert caught.value.code == "audit-file-changed"
+
+
 def test_an_altered_statement_or_signature(keys: Keys, audit: Path) -> None:
     text = sign(audit, keys.open())
     fields = json.loads(text)

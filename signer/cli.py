@@ -76,9 +76,10 @@ def parser() -> argparse.ArgumentParser:
         commands, "inspect", "show what a bundle says, unverified", _INSPECT_EXAMPLES, _inspect
     )
     inspect.add_argument("bundle", metavar="BUNDLE", help="path of a signed audit")
-    from signer import kms_cli
+    from signer import kms_cli, policy_cli
 
     kms_cli.add_commands(commands)
+    policy_cli.add_commands(commands)
     return top
 
 

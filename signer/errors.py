@@ -82,3 +82,9 @@ class VerificationError(SignerError):
     """Not verified. ``code`` is the ``reason`` of the outputs."""
 
     exit_code = 1
+
+
+class GateError(SignerError):
+    """Refused by the gate: this run may not sign, or its identity is missing or bad."""
+
+    exit_code = 4

@@ -150,6 +150,11 @@ class Settings(BaseModel):
         default=None,
         description="Public key (PEM): verifying, the key that is trusted.",
     )
+    signing_policy: Path | None = Field(
+        default=None,
+        description="The gate's rules (YAML): which runs may sign with what; "
+        "verifying: the auditor's own copy.",
+    )
     show_summary: Boolean = Field(default=True, description="Write a step summary.")
     signing_key: SecretBytes | None = Field(default=None, exclude=True, repr=False)
 
@@ -176,6 +181,19 @@ class SignSettings(Settings):
         description="Also sign the file's exact bytes, as NAME.sig "
         "(`true` or `false`; read docs/plain-signatures.md first).",
     )
+    signing_policy_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="SHA-256 (hex) that pins the signing policy."
+    )
+    identity_evidence: Boolean = Field(
+        default=True,
+        description="Keep the run's token as NAME.identity.jwt, evidence for auditors "
+        "(`true` or `false`).",
+    )
+    if_unauthorized: Literal["error", "skip"] = Field(
+        default="error",
+        description="What to do in a fork's or Dependabot's run, which has no token and no "
+        "secrets: `error`, or `skip` (nothing is signed).",
+    )
 
 
 class VerifySettings(Settings):
@@ -201,6 +219,11 @@ class VerifySettings(Settings):
         default_factory=dict,
         description="Verifying: NAME=VALUE lines that the run in the statement must have, "
         "such as repository_id=123 (default in a workflow: this repository; * is any).",
+    )
+    issuer_keys: Path | None = Field(
+        default=None,
+        description="Verifying: the OIDC issuer's public keys, as `signer keys snapshot-issuer` "
+        "keeps them; the run's identity must then be proved by NAME.identity.jwt.",
     )
     max_age: Annotated[timedelta, BeforeValidator(_duration)] | None = Field(
         default=None, description="Verifying: refuse a signed audit older than this, such as 24h."
@@ -344,6 +367,13 @@ def _key_problems(given: Mapping[str, Given], environ: Mapping[str, str]) -> lis
 
 def _sign_conflicts(given: Mapping[str, Given]) -> list[UsageError]:
     problems = []
+    if "signing-policy-sha256" in given and "signing-policy" not in given:
+        problems.append(
+            _conflict(
+                f"{given['signing-policy-sha256'].label} is set, but no signing-policy",
+                fix="name the policy that it pins.",
+            )
+        )
     if "provider" not in given:
         problems += [
             _conflict(

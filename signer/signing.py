@@ -3,9 +3,10 @@
 import base64
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from signer import __version__
 from signer.audit.formats import AuditFormat, format_for
@@ -13,7 +14,6 @@ from signer.audit.reader import AuditFile, read_audit_file
 from signer.audit.statement import (
     AuditFileFacts,
     Digest,
-    Identity,
     Predicate,
     Run,
     Signing,
@@ -27,6 +27,10 @@ from signer.errors import ProviderError, UsageError, VerificationError
 from signer.files import refuse_existing, write_all
 from signer.providers import Provider
 from signer.settings import SignSettings
+from signer.stating import gated_run, identity_of, permit_for, policy_facts
+
+if TYPE_CHECKING:  # only runs with a signing policy load the gate
+    from signer.gate.decide import Gate, Permit
 
 MAX_PARALLEL_SIGNATURES = 16
 
@@ -41,6 +45,7 @@ class Targets:
     signed_audit: Path
     public_key: Path | None
     plain_signature: Path | None
+    identity: Path | None = None
 
     def paths(self) -> list[Path]:
         """The results in the order they appear: the signed audit last."""
@@ -56,12 +61,14 @@ class SignedAudit:
         subject: the name in the statement.
         targets: the files that were written.
         signature: the signature in the signed audit, in bytes.
+        permit: why the gate allowed it; None where there is no signing policy.
     """
 
     audit: AuditFile
     subject: str
     targets: Targets
     signature: bytes
+    permit: "Permit | None" = None
 
     @property
     def signature_base64(self) -> str:
@@ -76,6 +83,9 @@ def targets_for(path: Path, settings: SignSettings, provider: Provider) -> Targe
         signed_audit=directory / f"{path.name}.sigstore.json",
         public_key=directory / f"{path.name}.pub" if provider.public_key else None,
         plain_signature=directory / f"{path.name}.sig" if settings.plain_signature else None,
+        identity=directory / f"{path.name}.identity.jwt"
+        if settings.signing_policy and settings.identity_evidence
+        else None,
     )
 
 
@@ -86,6 +96,7 @@ def sign_audit_files(
     *,
     run: Run | None,
     workspace: Path,
+    gate: "Gate | None" = None,
     count_decisions: bool = False,
     progress: Progress | None = None,
 ) -> list[SignedAudit]:
@@ -97,12 +108,14 @@ def sign_audit_files(
         provider: the key.
         run: the run to record, if this is one.
         workspace: the folder that subjects' names are relative to.
+        gate: decides about each file once it is read; None lets every run sign.
         count_decisions: count the decisions of known tools, for the summary.
         progress: called while a file is read.
 
     Raises:
         AuditFileError: a file is refused.
         UsageError: two results would have one path, the statement is too large, …
+        GateError: the signing policy does not allow it.
         ProviderError: no signature, or one that does not verify.
         OutputError: a result exists or could not be written.
     """
@@ -126,11 +139,11 @@ def sign_audit_files(
 
     audits = [read(path) for path in files]
     subjects = [_subject_name(path, workspace) for path in files]
-    identity = Identity(source="environment", verified=False) if run else None
+    permits = [permit_for(gate, audit, settings, provider) if gate else None for audit, _ in audits]
 
     def sign(index: int) -> tuple[bytes, bytes, bytes | None]:
         audit, plain_digest = audits[index]
-        statement = _state(audit, subjects[index], provider, run, identity)
+        statement = _state(audit, subjects[index], provider, run, permits[index], settings)
         signature, signed_audit = _envelope(statement.encode(), provider)
         plain = None if plain_digest is None else _checked_signature(provider, plain_digest)
         return signature, signed_audit, plain
@@ -144,8 +157,13 @@ def sign_audit_files(
             contents[target.public_key] = provider.public_key.pem
         if target.plain_signature and plain is not None:
             contents[target.plain_signature] = plain
+        permit = permits[index]
+        if target.identity and permit and permit.proved:
+            contents[target.identity] = permit.proved.token.encode()
+        elif target.identity:
+            target = replace(target, identity=None)
         contents[target.signed_audit] = signed_audit
-        results.append(SignedAudit(audits[index][0], subjects[index], target, signature))
+        results.append(SignedAudit(audits[index][0], subjects[index], target, signature, permit))
     write_all(contents, overwrite=settings.overwrite)
     return results
 
@@ -195,7 +213,12 @@ def _subject_name(path: Path, workspace: Path) -> str:
 
 
 def _state(
-    audit: AuditFile, subject: str, provider: Provider, run: Run | None, identity: Identity | None
+    audit: AuditFile,
+    subject: str,
+    provider: Provider,
+    run: Run | None,
+    permit: "Permit | None",
+    settings: SignSettings,
 ) -> Statement:
     public_key = provider.public_key
     return Statement(
@@ -219,8 +242,9 @@ def _state(
                 key_fingerprint=public_key.fingerprint if public_key else None,
                 simulation=True if provider.name == "kms" else None,
             ),
-            run=run,
-            identity=identity,
+            run=gated_run(run, permit),
+            identity=identity_of(run, permit),
+            signing_policy=policy_facts(permit, settings, provider),
         ),
     )
 

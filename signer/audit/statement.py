@@ -35,6 +35,12 @@ class _Model(BaseModel):
     )
 
 
+class Digest(_Model):
+    """A DigestSet that has at least SHA-256."""
+
+    sha256: Sha256Hex
+
+
 class AuditFileFacts(_Model):
     """What the audit file is, beyond the digest that the subject carries."""
 
@@ -86,7 +92,24 @@ class Identity(_Model):
     """What was shown for the run: ``environment`` means the runner's variables, unproved."""
 
     source: str
-    verified: bool
+    verified: bool = Field(description="whether the gate checked it before it signed")
+    issuer: str | None = None
+    claims: dict[str, str] | None = Field(
+        default=None, description="the claims that decided, under GitHub's names"
+    )
+    token_sha256: Sha256Hex | None = Field(
+        default=None, description="of the token in NAME.identity.jwt"
+    )
+
+
+class SigningPolicyFacts(_Model):
+    """The signing policy that allowed this signature, and its rule."""
+
+    digest: Digest
+    rule: str
+    key: str | None = Field(
+        default=None, description="the key as it was asked for, such as an alias"
+    )
 
 
 class Predicate(_Model):
@@ -98,12 +121,7 @@ class Predicate(_Model):
     signing: Signing
     run: Run | None = None
     identity: Identity | None = None
-
-
-class Digest(_Model):
-    """A DigestSet that has at least SHA-256."""
-
-    sha256: Sha256Hex
+    signing_policy: SigningPolicyFacts | None = None
 
 
 class Subject(_Model):

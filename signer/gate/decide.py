@@ -1,0 +1,142 @@
+"""The gate as signing sees it: for each audit file read, a permit or a refusal."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from signer.errors import GateError
+from signer.gate import events, matching
+from signer.gate.identity import ProvedIdentity, environment_claims, prove
+from signer.gate.policy import GITHUB_ISSUER, PolicyFile, Rule, load
+
+if TYPE_CHECKING:
+    from signer.settings import SignSettings
+
+_ALWAYS_STATED = ("repository", "repository_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Why a file may be signed.
+
+    Attributes:
+        policy_sha256: the policy's digest, hex.
+        rule: the rule that allows.
+        claims: every claim that is known.
+        stated: those that decided, for the statement.
+        proved: the token, None where identity is the environment's word.
+        warnings: what a person should know, such as a key that will soon be too old.
+    """
+
+    policy_sha256: str
+    rule: Rule
+    claims: Mapping[str, str]
+    stated: Mapping[str, str]
+    proved: ProvedIdentity | None
+    issuer: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A policy, ready to decide in one environment."""
+
+    file: PolicyFile
+    pinned: bool
+    environ: Mapping[str, str]
+
+    def permit(
+        self, digest: bytes, request: matching.Request, key_created: datetime | None = None
+    ) -> Permit:
+        """Decide about one audit file.
+
+        Args:
+            digest: the file's SHA-256, 32 bytes.
+            request: with what it is to be signed.
+            key_created: when the key was made (aware), where the provider knows.
+
+        Raises:
+            GateError: it may not be signed.
+            ProviderError: GitHub or the issuer could not be asked.
+        """
+        policy = self.file.policy
+        proved = None
+        if policy.identity == "token":
+            proved = prove(self.environ, policy.issuer, digest)
+        claims = proved.claims if proved else environment_claims(self.environ)
+        self._require_protected(claims)
+        answer = matching.ask(policy, claims, request)
+        rule = answer.rule
+        if rule is None:
+            raise matching.no_rule(answer)
+        found = events.dangers(claims, events.read_event(self.environ))
+        if unnamed := [name for name in found if name not in rule.allow_dangerous]:
+            raise events.dangerous_run(unnamed, rule.name)
+        names = {*rule.runs.named(), *(name for name in _ALWAYS_STATED if name in claims)}
+        return Permit(
+            self.file.sha256,
+            rule,
+            claims,
+            {name: claims[name] for name in sorted(names)},
+            proved,
+            policy.issuer,
+            _check_age(rule, key_created, datetime.now(UTC)),
+        )
+
+    def _require_protected(self, claims: Mapping[str, str]) -> None:
+        if self.pinned:
+            return
+        if claims.get("ref_protected") != "true":
+            raise GateError(
+                "policy-not-protected",
+                f"the signing policy {self.file.path} is not pinned, and the run's ref "
+                f"({claims.get('ref', 'unknown')[:200]}) is not protected: whoever can push it "
+                "can edit the policy",
+                fix="pin it with signing-policy-sha256, or sign from a protected branch.",
+            )
+        if self.file.policy.issuer != GITHUB_ISSUER:
+            raise GateError(
+                "policy-not-protected",
+                f"the signing policy {self.file.path} names the issuer {self.file.policy.issuer}, "
+                "and is not pinned: its own issuer cannot vouch for it",
+                fix="pin it with signing-policy-sha256.",
+            )
+
+
+def open_gate(settings: "SignSettings", environ: Mapping[str, str]) -> Gate | None:
+    """The gate that the settings ask for; None where they name no signing policy.
+
+    Raises:
+        UsageError: the policy cannot be read, or is not valid.
+        GateError: it is not the pinned one.
+    """
+    if settings.signing_policy is None:
+        return None
+    pin = settings.signing_policy_sha256
+    file = load(settings.signing_policy, sha256=pin)
+    return Gate(file, pin is not None, environ if environ is not os.environ else dict(environ))
+
+
+def _check_age(rule: Rule, created: datetime | None, now: datetime) -> tuple[str, ...]:
+    limit = rule.may_sign_with.max_key_age
+    if limit is None:
+        return ()
+    if created is None:
+        raise GateError(
+            "key-age-unknown",
+            f"the rule {rule.name!r} limits the key's age, and this provider does not tell when "
+            "the key was made",
+            fix="take max_key_age out of the rule, or use a provider that tells.",
+        )
+    age = now - created
+    if age > limit:
+        raise GateError(
+            "key-too-old",
+            f"the key is {age.days} days old, and the rule {rule.name!r} allows {limit.days}",
+            fix="rotate the key, and give auditors the new public key.",
+        )
+    if age > timedelta(seconds=limit.total_seconds() * 0.8):
+        return (f"the key is {age.days} of {limit.days} days old: rotate it soon",)
+    return ()

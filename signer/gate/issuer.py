@@ -1,0 +1,178 @@
+"""The public keys of an OIDC issuer: fetched over TLS, once a process, or read from a file.
+
+Source: OpenID Connect Discovery 1.0, section 4; RFC 7517 (JWK Set). Keys come from the issuer
+that the policy names and from nowhere else, and only from its own host.
+"""
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from signer.errors import ProviderError, UsageError
+
+MAX_BYTES = 1 << 18
+MAX_KEYS = 100
+MAX_SECONDS = 10.0
+_SMALLEST_RSA = 2048
+
+_cache: dict[str, "IssuerKeys"] = {}
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerKeys:
+    """An issuer and its RSA keys by ``kid``, as PyJWT takes them."""
+
+    issuer: str
+    keys: Mapping[str, Any]
+
+
+def keys_of(issuer: str, *, again: bool = False) -> IssuerKeys:
+    """The issuer's keys, from this process's cache where they are there.
+
+    Args:
+        issuer: an https URL.
+        again: fetch them anew, because a token names a key that is not among them.
+
+    Raises:
+        ProviderError: ``issuer-unreachable``.
+    """
+    with _lock:
+        if again or issuer not in _cache:
+            _cache[issuer] = IssuerKeys(issuer, _by_kid(_fetch_keys(issuer)))
+        return _cache[issuer]
+
+
+def forget() -> None:
+    """Empty the cache."""
+    with _lock:
+        _cache.clear()
+
+
+def snapshot(issuer: str) -> dict[str, Any]:
+    """The issuer's keys as a file to keep: a JWK Set that also says whose and of when it is.
+
+    Raises:
+        UsageError: the issuer is no https URL.
+        ProviderError: ``issuer-unreachable``.
+    """
+    if not issuer.startswith("https://"):
+        raise UsageError(
+            "issuer-not-https",
+            f"the issuer {issuer[:200]!r} is not an https URL",
+            fix="name it as tokens do, such as https://token.actions.githubusercontent.com.",
+        )
+    found = _fetch_keys(issuer)
+    _by_kid(found)
+    retrieved = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"issuer": issuer, "retrieved": retrieved, "keys": found}
+
+
+def read_snapshot(path: Path) -> IssuerKeys:
+    """The keys in a file that ``snapshot`` made.
+
+    Raises:
+        UsageError: ``issuer-keys-unreadable``.
+    """
+    try:
+        with path.open("rb") as file:
+            document = json.loads(file.read(MAX_BYTES + 1))
+        if not isinstance(document, dict) or not isinstance(document.get("issuer"), str):
+            raise ValueError("it does not say whose keys they are (issuer)")
+        return IssuerKeys(document["issuer"], _by_kid(document.get("keys")))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(
+            "issuer-keys-unreadable",
+            f"the issuer's keys {path} cannot be read: {error}",
+            fix="make the file with `signer keys snapshot-issuer URL`.",
+        ) from None
+
+
+def _fetch_keys(issuer: str) -> Any:
+    outcome: list[Any] = []
+
+    def work() -> None:
+        try:
+            about = _get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+            if about.get("issuer") != issuer:
+                raise ValueError(f"it calls itself {str(about.get('issuer'))[:200]!r}")
+            place = str(about.get("jwks_uri"))
+            if urlsplit(place)[:2] != urlsplit(issuer)[:2]:
+                raise ValueError(f"its keys are on another host ({place[:200]!r})")
+            outcome.append(_get(place).get("keys"))
+        except (OSError, ValueError, RecursionError) as error:
+            outcome.append(error)
+        except Exception as error:  # noqa: BLE001 - such as http.client's, which have no base
+            outcome.append(ValueError(f"{type(error).__name__}: {error}"))
+
+    # A timeout of a socket starts anew with each byte; this one does not.
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(MAX_SECONDS)
+    if not outcome:
+        raise _unreachable(issuer, f"no answer within {MAX_SECONDS:.0f} s")
+    if isinstance(outcome[0], Exception):
+        raise _unreachable(issuer, str(outcome[0])) from outcome[0]
+    try:
+        _by_kid(outcome[0])
+    except ValueError as error:
+        raise _unreachable(issuer, str(error)) from error
+    return outcome[0]
+
+
+def _get(url: str) -> dict[str, Any]:
+    from urllib.request import HTTPRedirectHandler, build_opener
+
+    class NoRedirect(HTTPRedirectHandler):
+        def redirect_request(self, *_arguments: Any) -> None:
+            return None
+
+    if not url.startswith("https://"):
+        raise ValueError("it is not https")
+    with build_opener(NoRedirect).open(url, timeout=MAX_SECONDS) as answer:
+        content = answer.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"its answer has more than {MAX_BYTES} bytes")
+    document = json.loads(content)
+    if not isinstance(document, dict):
+        raise ValueError("its answer is not a JSON object")
+    return document
+
+
+def _by_kid(keys: Any) -> dict[str, Any]:
+    from jwt.algorithms import RSAAlgorithm
+    from jwt.exceptions import InvalidKeyError
+
+    if not isinstance(keys, list) or len(keys) > MAX_KEYS:
+        raise ValueError("it has no list of keys, or too long a one")
+    found: dict[str, Any] = {}
+    for key in keys:
+        if not isinstance(key, dict) or key.get("kty") != "RSA" or "d" in key:
+            continue
+        kid = key.get("kid")
+        if key.get("use", "sig") != "sig" or key.get("alg", "RS256") != "RS256":
+            continue
+        if not isinstance(kid, str) or kid in found:
+            raise ValueError("a key has no kid, or that of another")
+        try:
+            public_key: Any = RSAAlgorithm.from_jwk(key)
+        except (InvalidKeyError, ValueError) as error:
+            raise ValueError(f"a key cannot be read: {error}") from None
+        if public_key.key_size >= _SMALLEST_RSA:
+            found[kid] = public_key
+    if not found:
+        raise ValueError("it has no RSA key for signatures")
+    return found
+
+
+def _unreachable(issuer: str, detail: str) -> ProviderError:
+    return ProviderError(
+        "issuer-unreachable",
+        f"the keys of the issuer {issuer} cannot be had: {detail}",
+        fix="check the issuer in the signing policy and the network, or run the job again.",
+    )

@@ -1,0 +1,348 @@
+"""The signing policy: which runs may sign, and with what. Default deny.
+
+Claim names are GitHub's own (GitHub Docs, "OpenID Connect reference", "OIDC token claims").
+A rule that can never match is an error, because somebody believes that it protects something.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from signer.assurance import Assurance
+from signer.crypto.algorithms import algorithm_named
+from signer.errors import UsageError
+from signer.gate import events, strict_yaml
+from signer.gate.globs import is_glob, matches, overlap
+
+GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
+MAX_RULES = 100
+
+_SIZE = re.compile(r"(\d{1,12})(B|KB|MB|GB)")
+_SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_DAYS = re.compile(r"(\d{1,5})d")
+
+Danger = Literal[
+    "pull_request_target",
+    "pull_request_from_fork",
+    "workflow_run_from_fork",
+    "self_hosted_in_public",
+]
+ProviderName = Literal[
+    "kms", "hmac", "sha256", "aws_kms", "aws_kms_sdk", "azure_kv", "azure_kv_sdk"
+]
+
+# What a claim of this name can look like: a pattern that overlaps none of these never matches.
+_SHAPES: dict[str, tuple[str, ...]] = {
+    "repository": ("*/*",),
+    "ref": ("refs/heads/**", "refs/tags/**", "refs/pull/**"),
+    "ref_protected": ("true", "false"),
+    "workflow_ref": ("*/*/**@**",),
+    "job_workflow_ref": ("*/*/**@**",),
+    "event_name": events.NAMES,
+    "runner_environment": ("github-hosted", "self-hosted"),
+    "repository_visibility": ("public", "private", "internal"),
+}
+_NOT_IN_ENVIRONMENT = ("job_workflow_ref", "environment", "repository_visibility")
+_STRONGEST = {
+    "kms": Assurance.SOFTWARE_KEY,
+    "hmac": Assurance.SHARED_SECRET,
+    "sha256": Assurance.DIGEST,
+}
+
+
+def _as_list(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _pattern(value: Any) -> Any:
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be text that is not empty")
+    if not value.isprintable():
+        raise ValueError("has a character that cannot be seen")
+    if "***" in value:
+        raise ValueError("has three stars; * stops at /, ** does not")
+    return value
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value)
+        if match is None:
+            raise ValueError("must be a number and B, KB, MB or GB, such as 50MB")
+        return int(match[1]) * _SIZES[match[2]]
+    return value
+
+
+def _age(value: Any) -> Any:
+    if isinstance(value, str):
+        match = _DAYS.fullmatch(value)
+        if match is None:
+            raise ValueError("must be a number of days, such as 365d")
+        return timedelta(days=int(match[1]))
+    return value
+
+
+def _algorithm(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("must be the name of an algorithm")
+    try:
+        return algorithm_named(value)
+    except UsageError as error:
+        raise ValueError(f"{error.message}; {error.fix}") from None
+
+
+def _boolean(value: Any) -> Any:
+    if isinstance(value, str):
+        if value not in ("true", "false"):
+            raise ValueError("must be true or false")
+        return value == "true"
+    return value
+
+
+Pattern = Annotated[str, BeforeValidator(_pattern)]
+Patterns = Annotated[
+    tuple[Pattern, ...],
+    BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
+    Field(min_length=1, max_length=200),
+]
+Algorithms = Annotated[
+    tuple[Annotated[str, BeforeValidator(_algorithm)], ...],
+    BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
+    Field(min_length=1),
+]
+Providers = Annotated[
+    tuple[ProviderName, ...],
+    BeforeValidator(_as_list, json_schema_input_type=ProviderName | list[ProviderName]),
+    Field(min_length=1),
+]
+Dangers = Annotated[
+    tuple[Danger, ...],
+    BeforeValidator(_as_list, json_schema_input_type=Danger | list[Danger]),
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Runs(_Strict):
+    """Which runs: every claim that is named must match one of its patterns."""
+
+    repository: Patterns | None = None
+    repository_id: Patterns | None = None
+    repository_owner_id: Patterns | None = None
+    ref: Patterns | None = None
+    ref_protected: Patterns | None = None
+    workflow_ref: Patterns | None = None
+    job_workflow_ref: Patterns | None = None
+    event_name: Patterns | None = None
+    environment: Patterns | None = None
+    actor: Patterns | None = None
+    runner_environment: Patterns | None = None
+    repository_visibility: Patterns | None = None
+
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """The claims that are named, and the patterns of each."""
+        return {name: value for name in CLAIMS if (value := getattr(self, name)) is not None}
+
+    @model_validator(mode="after")
+    def _can_match(self) -> "Runs":
+        named = self.named()
+        if not named.keys() & {
+            "repository", "repository_id", "repository_owner_id", "job_workflow_ref", "workflow_ref"
+        }:  # fmt: skip
+            raise ValueError(
+                "names no repository: anybody's run would match; add repository and repository_id"
+            )
+        for name, patterns in named.items():
+            for pattern in patterns:
+                _require_possible(name, pattern)
+        if self.repository and self.workflow_ref:
+            owners = [f"{repository}/**" for repository in self.repository]
+            if not any(overlap(a, b) for a in owners for b in self.workflow_ref):
+                raise ValueError(
+                    "can never match: workflow_ref starts with the repository, and is of another one"
+                )
+        return self
+
+
+CLAIMS = tuple(Runs.model_fields)
+
+
+class MaySignWith(_Strict):
+    """With what those runs may sign; what is not named is not limited, except plain signatures."""
+
+    provider: Providers
+    key: Patterns | None = None
+    algorithm: Algorithms | None = None
+    minimum_assurance: Assurance = Assurance.DIGEST
+    max_key_age: Annotated[timedelta, BeforeValidator(_age, json_schema_input_type=str)] | None = (
+        None
+    )
+    max_audit_file: Annotated[int, BeforeValidator(_size, json_schema_input_type=str)] | None = None
+    plain_signature: Annotated[
+        bool, BeforeValidator(_boolean, json_schema_input_type=bool | str)
+    ] = False
+
+    @model_validator(mode="after")
+    def _can_match(self) -> "MaySignWith":
+        for provider in self.provider:
+            strongest = _STRONGEST.get(provider, Assurance.MANAGED_KEY)
+            if not strongest.covers(self.minimum_assurance):
+                raise ValueError(
+                    f"can never match: {provider} gives {strongest} at most, "
+                    f"and minimum_assurance is {self.minimum_assurance}"
+                )
+            starts = {"aws": "arn:", "azure": "https://"}.get(provider.split("_")[0])
+            for key in self.key or () if starts else ():
+                if len(self.provider) == 1 and not overlap(key, f"{starts}**"):
+                    raise ValueError(
+                        f"can never match: the key of {provider} is compared in full "
+                        f"({starts}…), and the rule says {key!r}"
+                    )
+        return self
+
+
+class Rule(_Strict):
+    """Who may sign with what."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    runs: Runs
+    may_sign_with: MaySignWith
+    allow_dangerous: Dangers = ()
+
+    @model_validator(mode="after")
+    def _can_match(self) -> "Rule":
+        asked = self.runs.event_name or ()
+        if asked == ("pull_request_target",) and "pull_request_target" not in self.allow_dangerous:
+            raise ValueError(
+                "can never match: pull_request_target runs are refused unless allow_dangerous "
+                "names them"
+            )
+        if (
+            self.runs.runner_environment == ("self-hosted",)
+            and self.runs.repository_visibility == ("public",)
+            and "self_hosted_in_public" not in self.allow_dangerous
+        ):
+            raise ValueError(
+                "can never match: self-hosted runners in public repositories are refused unless "
+                "allow_dangerous names self_hosted_in_public"
+            )
+        return self
+
+
+class SigningPolicy(_Strict):
+    """The whole policy: the first rule that matches allows, and without one nothing does."""
+
+    version: Annotated[Literal["1"], Field(json_schema_extra={"enum": [1, "1"]})]
+    issuer: str = GITHUB_ISSUER
+    identity: Literal["token", "environment"] = "token"
+    rules: Annotated[tuple[Rule, ...], Field(min_length=1, max_length=MAX_RULES)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SigningPolicy":
+        parts = urlsplit(self.issuer)
+        if parts.scheme != "https" or not parts.netloc or parts.query or parts.fragment:
+            raise ValueError(f"issuer must be an https URL, not {self.issuer!r}")
+        names: set[str] = set()
+        earlier: list[tuple[Any, ...]] = []
+        for rule in self.rules:
+            if rule.name in names:
+                raise ValueError(f"two rules are called {rule.name!r}")
+            names.add(rule.name)
+            same = (rule.runs, rule.may_sign_with, rule.allow_dangerous)
+            if same in earlier:
+                raise ValueError(f"rule {rule.name!r} can never decide: an earlier one says it all")
+            earlier.append(same)
+            hidden = rule.runs.named().keys() & set(_NOT_IN_ENVIRONMENT)
+            if self.identity == "environment" and hidden:
+                raise ValueError(
+                    f"rule {rule.name!r} can never match: with identity: environment nothing is "
+                    f"known of {', '.join(sorted(hidden))}"
+                )
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """A policy and the file it came from.
+
+    Attributes:
+        policy: what it says.
+        sha256: the SHA-256 of its bytes, hex.
+        path: where it was read.
+    """
+
+    policy: SigningPolicy
+    sha256: str
+    path: Path
+
+
+def load(path: Path, *, sha256: str | None = None) -> PolicyFile:
+    """Read a signing policy.
+
+    Args:
+        path: the YAML file.
+        sha256: the digest that pins it, hex; None where it is not pinned.
+
+    Raises:
+        UsageError: it cannot be read, is not YAML, or not as the schema says; all its mistakes
+            are named at once.
+        GateError: ``policy-not-pinned-one``: its digest is another one than the pin.
+    """
+    from signer.errors import GateError
+
+    try:
+        with path.open("rb") as file:
+            content = file.read(strict_yaml.MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(
+            "policy-not-found",
+            f"the signing policy {path} cannot be read: {error.strerror}",
+            fix="check the path given as signing-policy.",
+        ) from error
+    digest = hashlib.sha256(content).hexdigest()
+    if sha256 is not None and digest != sha256:
+        raise GateError(
+            "policy-not-pinned-one",
+            f"the signing policy {path} has the SHA-256 {digest}, and {sha256} is pinned",
+            fix="find out who changed the policy; if it is right, pin its new digest.",
+        )
+    document = strict_yaml.load(content, path)
+    try:
+        policy = SigningPolicy.model_validate(document)
+    except ValidationError as error:
+        found = [_told(dict(item)) for item in error.errors(include_url=False)]
+        raise UsageError(
+            "policy-invalid",
+            f"the signing policy {path} is not valid: " + "; ".join(found[:20]),
+            fix="mend it; docs/gate.md explains each field.",
+        ) from None
+    return PolicyFile(policy, digest, path)
+
+
+def _require_possible(name: str, pattern: str) -> None:
+    if name.endswith("_id"):
+        possible = re.fullmatch(r"[0-9*]+", pattern) is not None
+    else:
+        shapes = _SHAPES.get(name)
+        if shapes is None:
+            return
+        possible = any(
+            overlap(pattern, shape) if is_glob(shape) else matches(pattern, shape)
+            for shape in shapes
+        )
+    if not possible:
+        raise ValueError(f"can never match: no {name} looks like {pattern!r}")
+
+
+def _told(item: dict[str, Any]) -> str:
+    place = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in item["loc"])
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return f"{place or 'the document'}: {message[0].lower()}{message[1:]}"

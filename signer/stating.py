@@ -1,0 +1,104 @@
+"""Between the gate and the statement: what is asked of the one and said in the other."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from signer.audit.reader import AuditFile
+from signer.audit.statement import Digest, Identity, Run, SigningPolicyFacts
+from signer.providers import Provider
+from signer.settings import SignSettings
+
+if TYPE_CHECKING:  # only runs with a signing policy load the gate
+    from signer.gate.decide import Gate, Permit
+
+
+def permit_for(
+    gate: "Gate", audit: AuditFile, settings: SignSettings, provider: Provider
+) -> "Permit":
+    """Ask the gate about an audit file that was read.
+
+    Raises:
+        GateError: it may not be signed.
+        ProviderError: GitHub or the issuer could not be asked.
+    """
+    from signer.gate.matching import Request
+
+    created = getattr(provider, "key_created", None)
+    return gate.permit(
+        audit.sha256,
+        Request(
+            provider=provider.name,
+            keys=key_names(provider.key_id, asked_key(settings, provider)),
+            algorithm=provider.algorithm,
+            assurance=provider.assurance,
+            size=audit.size,
+            plain_signature=settings.plain_signature,
+        ),
+        created if isinstance(created, datetime) else None,
+    )
+
+
+def asked_key(settings: SignSettings, provider: Provider) -> str | None:
+    """The key as the settings name it; None where the provider takes no name."""
+    family = provider.name.split("_")[0]
+    field = {"kms": "kms_key", "aws": "aws_kms_key", "azure": "azure_kv_key"}.get(family)
+    return getattr(settings, field, None) if field else None
+
+
+def key_names(key_id: str, asked: str | None) -> tuple[str, ...]:
+    """Every full name of a key that a policy may use.
+
+    An alias of AWS KMS counts in full only, with the Region and account of the key behind it:
+    ``alias/audit`` of another account is another key.
+
+    Args:
+        key_id: the full identifier that the provider answered with.
+        asked: the name it was asked for by, such as ``alias/audit``.
+    """
+    names = [key_id]
+    if asked and key_id.startswith("arn:"):
+        account = ":".join(key_id.split(":")[:5]) + ":"
+        alias = asked if asked.startswith("arn:") else account + asked
+        if alias.startswith(account + "alias/"):
+            names.append(alias)
+    elif asked and asked.startswith("alias/"):
+        names.append(asked)
+    if key_id.startswith("https://") and key_id.count("/") == 5:
+        names.append(key_id.rsplit("/", 1)[0])
+    return tuple(names)
+
+
+def gated_run(run: Run | None, permit: "Permit | None") -> Run | None:
+    """The run to state: where there is a token, its claims win over the environment."""
+    if permit is None or permit.proved is None:
+        return run
+    known = {name: permit.claims[name] for name in Run.model_fields if name in permit.claims}
+    return (run or Run()).model_copy(update=known)
+
+
+def identity_of(run: Run | None, permit: "Permit | None") -> Identity | None:
+    """What was shown for the run."""
+    if permit is None:
+        return Identity(source="environment", verified=False) if run else None
+    if permit.proved is None:
+        return Identity(source="environment", verified=False, claims=dict(permit.stated))
+    return Identity(
+        source="token",
+        verified=True,
+        issuer=permit.issuer,
+        claims=dict(permit.stated),
+        token_sha256=permit.proved.sha256,
+    )
+
+
+def policy_facts(
+    permit: "Permit | None", settings: SignSettings, provider: Provider
+) -> SigningPolicyFacts | None:
+    """The policy's digest, the rule that allowed, and the key as it was asked for."""
+    if permit is None:
+        return None
+    return SigningPolicyFacts(
+        digest=Digest(sha256=permit.policy_sha256),
+        rule=permit.rule.name,
+        key=asked_key(settings, provider),
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from signer.audit.statement import Statement
+from signer.gate.policy import SigningPolicy
 from signer.settings import SignSettings, VerifySettings, fields_of, variable_for
 
 ROOT = Path(__file__).parent.parent
@@ -50,9 +51,16 @@ def documents() -> dict[Path, str]:
         **Statement.model_json_schema(by_alias=True),
         "title": "The statement of a signed audit",
     }
+    policy = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:policy-audit:signing-policy:v1:schema",
+        **SigningPolicy.model_json_schema(),
+        "title": "The signing policy of the gate",
+    }
     return {
         readme: text,
         ROOT / "docs" / "signed-audit.schema.json": json.dumps(schema, indent=2) + "\n",
+        ROOT / "docs" / "signing-policy.schema.json": json.dumps(policy, indent=2) + "\n",
     }
 
 

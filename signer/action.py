@@ -20,6 +20,7 @@ from signer.settings import (
     load,
     nearest,
 )
+from signer.unauthorized import SKIPPED, may_be_skipped
 
 _MODES: dict[str, type[Settings]] = {"sign": SignSettings, "verify": VerifySettings}
 
@@ -61,6 +62,10 @@ def act(environ: Mapping[str, str], log: Log, *, container: bool = True) -> int:
         except SignerError as error:
             write_refused(error, environ)
             raise
+    if may_be_skipped(said, environ):
+        log.notice(*SKIPPED)
+        write_skipped(environ, unauthorized=True)
+        return 0
     return _sign(load(SignSettings, said, environ), environ, log, paths)
 
 

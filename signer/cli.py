@@ -76,9 +76,10 @@ def parser() -> argparse.ArgumentParser:
         commands, "inspect", "show what a bundle says, unverified", _INSPECT_EXAMPLES, _inspect
     )
     inspect.add_argument("bundle", metavar="BUNDLE", help="path of a signed audit")
-    from signer import kms_cli, policy_cli
+    from signer import keys_cli, kms_cli, policy_cli
 
     kms_cli.add_commands(commands)
+    keys_cli.add_commands(commands)
     policy_cli.add_commands(commands)
     return top
 
@@ -147,8 +148,19 @@ def _said(arguments: argparse.Namespace, model: type[Settings]) -> dict[str, Giv
 def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -> int:
     from signer.github.paths import JobPaths
     from signer.sign_job import sign
+    from signer.unauthorized import SKIPPED, may_be_skipped
 
-    settings = load(SignSettings, _said(arguments, SignSettings), environ)
+    said = _said(arguments, SignSettings)
+    if may_be_skipped(said, environ):
+        log.notice(*SKIPPED)
+        if arguments.github:
+            from signer.report import write_skipped
+
+            write_skipped(environ, unauthorized=True)
+        if arguments.json:
+            _print_json({"skipped": True, "results": [], "files": []})
+        return 0
+    settings = load(SignSettings, said, environ)
     with progress_bar() as progress:
         signed = sign(
             settings,

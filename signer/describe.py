@@ -28,7 +28,7 @@ def describe_verified(name: str, verified: Verified) -> str:
     if verified.statement is None:
         lines.append(f"  kind        {verified.kind}: it says nothing of events, assurance or run")
     else:
-        lines += _statement_lines(verified.statement)
+        lines += _statement_lines(verified.statement, proved=verified.identity_proved)
     return "\n".join(lines)
 
 
@@ -83,7 +83,7 @@ def _payload(payload: bytes) -> Any:
         return payload.decode("utf-8", "backslashreplace")
 
 
-def _statement_lines(statement: Statement) -> list[str]:
+def _statement_lines(statement: Statement, *, proved: bool) -> list[str]:
     facts, signing = statement.predicate.audit_file, statement.predicate.signing
     run = statement.predicate.run
     lines = [
@@ -102,7 +102,11 @@ def _statement_lines(statement: Statement) -> list[str]:
                 "run",
                 (
                     f"{run.repository} {run.ref} {run.sha}, run {run.run_id}.{run.run_attempt} "
-                    "(the word of whoever holds the key, not proved)"
+                    + (
+                        "(proved by the issuer's token)"
+                        if proved
+                        else "(the word of whoever holds the key, not proved)"
+                    )
                 ),
             )
         )

@@ -16,6 +16,9 @@ class Log(Protocol):
     def info(self, text: str) -> None:
         """Say one line."""
 
+    def notice(self, title: str, text: str) -> None:
+        """Say what a person should see, though nothing is wrong."""
+
     def warning(self, title: str, text: str) -> None:
         """Say what a person should know but need not act on."""
 
@@ -32,6 +35,10 @@ class TerminalLog:
 
     def info(self, text: str) -> None:
         """Say one line."""
+        self._print(text)
+
+    def notice(self, title: str, text: str) -> None:  # noqa: ARG002 - for annotations
+        """The text as a line."""
         self._print(text)
 
     def warning(self, title: str, text: str) -> None:  # noqa: ARG002 - for annotations
@@ -64,6 +71,10 @@ class RunnerLog:
     def info(self, text: str) -> None:
         """Say one line."""
         self._print(log_line(redact(text, self._secrets)))
+
+    def notice(self, title: str, text: str) -> None:
+        """A notice annotation."""
+        self._annotate("notice", text, {"title": title})
 
     def warning(self, title: str, text: str) -> None:
         """A warning annotation."""

@@ -95,7 +95,7 @@ def _bad_claims(path: Path, detail: str) -> UsageError:
     return UsageError(
         "claims-unreadable",
         f"the claims file {path} cannot be read: {detail}",
-        fix='write a JSON object such as {"repository": "acme/payments", "ref": "refs/heads/main"}.',
+        fix='write a JSON object such as {"repository": "acme/payments", "ref": "…"}.',
     )
 
 

@@ -35,9 +35,10 @@ def write_signed(signed: "Signed", environ: Mapping[str, str], *, show_summary: 
         _summary(signed_summary(signed), environ)
 
 
-def write_skipped(environ: Mapping[str, str]) -> None:
-    """Outputs of a job that found no file and was allowed to."""
-    _outputs({"results": "[]", "files": ""}, environ)
+def write_skipped(environ: Mapping[str, str], *, unauthorized: bool = False) -> None:
+    """Outputs of a job that was allowed to sign nothing: no file, or not authorized."""
+    skipped = {"skipped": "true"} if unauthorized else {}
+    _outputs({"results": "[]", "files": "", **skipped}, environ)
 
 
 def write_checked(checked: "Checked", environ: Mapping[str, str], *, show_summary: bool) -> None:

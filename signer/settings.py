@@ -37,7 +37,7 @@ _VARIABLES = {"provider": PROVIDER}
 
 # What a workflow may ask of a later version. To ignore one would be to sign with less
 # protection, or to keep less, than was asked for.
-NOT_YET = ("signing-policy", "archive", "trusted-keys")
+NOT_YET = ("archive", "trusted-keys")
 
 RUN_FIELDS = tuple(Run.model_fields)
 

@@ -46,6 +46,11 @@ def sign(
     files = find_files(settings.audit_file, settings, log)
     if not files:
         return None
+    gate = None
+    if settings.signing_policy is not None:
+        from signer.gate.decide import open_gate
+
+        gate = open_gate(settings, environ)
     provider = open_provider(settings, default_kms_directory=default_kms_directory(environ))
     _announce(provider, log)
     for path in files:
@@ -57,9 +62,13 @@ def sign(
         provider,
         run=run_of(environ),
         workspace=paths.workspace,
+        gate=gate,
         count_decisions=count_decisions,
         progress=progress,
     )
+    for one in audits:
+        for text in one.permit.warnings if one.permit else ():
+            log.warning("policy audit: key age", text)
     results = [_signed_result(one, provider, paths) for one in audits]
     for one, result in zip(audits, results, strict=True):
         log.info(
@@ -97,4 +106,8 @@ def _signed_result(one: SignedAudit, provider: Provider, paths: JobPaths) -> Res
         result["public-key-file"] = paths.shown(one.targets.public_key)
     if one.targets.plain_signature:
         result["plain-signature-file"] = paths.shown(one.targets.plain_signature)
+    if one.targets.identity:
+        result["identity-file"] = paths.shown(one.targets.identity)
+    if one.permit:
+        result["signing-policy-rule"] = one.permit.rule.name
     return result

@@ -47,12 +47,14 @@ class Verified:
         sha256: the audit file's digest, 32 bytes.
         statement: the verified statement of a signed audit.
         file_compared: whether the file itself was there, and not only its digest.
+        identity_proved: whether the issuer's own token proves the run.
     """
 
     kind: Kind
     sha256: bytes
     statement: Statement | None
     file_compared: bool
+    identity_proved: bool = False
 
 
 def check_signature(

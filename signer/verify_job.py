@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from signer.crypto.algorithms import choose_algorithm
 from signer.crypto.keys import MAX_KEY_FILE, PublicKey
@@ -19,6 +19,9 @@ from signer.settings import VerifySettings, default_kms_directory
 from signer.signing import Progress
 from signer.verdict import Demands, Verified
 from signer.verifying import verify
+
+if TYPE_CHECKING:  # only who asks for an identity loads the gate
+    from signer.verify_identity import IdentityDemands
 
 _DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
 
@@ -83,6 +86,7 @@ def check(
         max_age=settings.max_age,
         minimum_assurance=settings.minimum_assurance,
     )
+    identity = _identity_demands(settings)
     answer = Checked()
     for name, audit in audits.items():
         bundle = _bundle_path(settings, audit)
@@ -91,6 +95,8 @@ def check(
             read = _bound_progress(progress, audit)
         try:
             verified = verify(_read_bundle(bundle), audit, verifier, demands, progress=read)
+            if identity is not None:
+                verified = _with_identity(verified, bundle, identity)
         except SignerError as error:
             log.error(error)
             answer.error = answer.error or error
@@ -105,6 +111,29 @@ def check(
         answer.verified[name] = verified
         answer.results.append(_verified_result(name, verified, verifier, bundle, paths))
     return answer
+
+
+def _identity_demands(settings: VerifySettings) -> "IdentityDemands | None":
+    if settings.issuer_keys is None and settings.signing_policy is None:
+        return None
+    from signer.verify_identity import demands_of
+
+    return demands_of(settings)
+
+
+def _with_identity(verified: Verified, bundle: Path, demands: "IdentityDemands") -> Verified:
+    from signer.verify_identity import check_identity
+
+    if verified.statement is None:
+        raise ValueError("settings let another kind through where an identity is asked for")
+    name = bundle.name.removesuffix(".sigstore.json")
+    proved = check_identity(
+        verified.statement,
+        bundle.with_name(f"{name}.identity.jwt"),
+        demands,
+        plain_signature=bundle.with_name(f"{name}.sig").exists(),
+    )
+    return replace(verified, identity_proved=proved)
 
 
 def _verified_result(
@@ -133,6 +162,7 @@ def _verified_result(
             "provider": signing.provider,
             "key-id": signing.key_id,
             "assurance": signing.assurance.value,
+            "identity": "proved" if verified.identity_proved else "claimed",
         }
     return result
 

@@ -166,9 +166,7 @@ class Runs(_Strict):
         if self.repository and self.workflow_ref:
             owners = [f"{repository}/**" for repository in self.repository]
             if not any(overlap(a, b) for a in owners for b in self.workflow_ref):
-                raise ValueError(
-                    "can never match: workflow_ref starts with the repository, and is of another one"
-                )
+                raise ValueError("can never match: workflow_ref is of another repository")
         return self
 
 

@@ -68,7 +68,7 @@ def load(content: bytes, path: Path) -> Any:
         try:
             return loader.get_single_data()
         finally:
-            loader.dispose()  # type: ignore[no-untyped-call]
+            loader.dispose()
     except UnicodeDecodeError as error:
         raise _not_yaml(str(path), f"it is not UTF-8 (byte {error.start})") from None
     except yaml.MarkedYAMLError as error:

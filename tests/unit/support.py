@@ -130,6 +130,9 @@ class RecordedLog:
     def info(self, text: str) -> None:
         self.infos.append(text)
 
+    def notice(self, title: str, text: str) -> None:
+        self.infos.append(f"{title}: {text}")
+
     def warning(self, title: str, text: str) -> None:
         self.warnings.append(f"{title}: {text}")
 

@@ -1,0 +1,157 @@
+"""Was that run allowed to sign? The gate's own code, asked again later and offline.
+
+The statement's word about its run is that of whoever holds the key. It is proved when the token
+kept as ``NAME.identity.jwt`` is the issuer's signature over the same digest and the same run.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from signer.assurance import Assurance
+from signer.audit.statement import Run, Statement, parse_time
+from signer.errors import GateError, UsageError, VerificationError
+from signer.gate import matching
+from signer.gate.identity import MAX_TOKEN_BYTES, ProvedIdentity, verify_token
+from signer.gate.issuer import IssuerKeys, read_snapshot
+from signer.gate.policy import PolicyFile, load
+from signer.settings import VerifySettings
+from signer.stating import key_names
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityDemands:
+    """The auditor's own copies: the issuer's keys, the policy, or both."""
+
+    keys: IssuerKeys | None
+    policy: PolicyFile | None
+
+
+def demands_of(settings: VerifySettings) -> IdentityDemands | None:
+    """What the settings ask for; None where they ask for nothing of the kind.
+
+    Raises:
+        UsageError: a file cannot be read, or the policy needs a proved identity and there are no
+            keys to prove it with.
+    """
+    if settings.issuer_keys is None and settings.signing_policy is None:
+        return None
+    if settings.type == "any":
+        raise UsageError(
+            "setting-conflict",
+            "an identity is asked for, and type: any takes bundles that state none",
+            fix="take type out, or issuer-keys and signing-policy.",
+        )
+    policy = load(settings.signing_policy) if settings.signing_policy else None
+    if policy and policy.policy.identity == "token" and settings.issuer_keys is None:
+        raise UsageError(
+            "setting-missing",
+            "signing-policy asks for a proved identity, and issuer-keys is not set",
+            fix="set issuer-keys to the file of `signer keys snapshot-issuer URL`.",
+        )
+    keys = read_snapshot(settings.issuer_keys) if settings.issuer_keys else None
+    if policy and keys and keys.issuer != policy.policy.issuer:
+        raise UsageError(
+            "setting-conflict",
+            f"issuer-keys are those of {keys.issuer[:200]}, and the signing policy trusts "
+            f"{policy.policy.issuer}",
+            fix="make a snapshot of the policy's issuer.",
+        )
+    return IdentityDemands(keys, policy)
+
+
+def check_identity(
+    statement: Statement, evidence: Path, demands: IdentityDemands, *, plain_signature: bool
+) -> bool:
+    """Check identity and policy of a statement whose signature was verified.
+
+    Args:
+        statement: the verified statement.
+        evidence: where the token is kept.
+        demands: what is asked for.
+        plain_signature: whether there is a plain signature beside it.
+
+    Returns:
+        Whether the identity is proved.
+
+    Raises:
+        VerificationError: ``identity-not-proved`` or ``not-allowed-by-policy``.
+    """
+    proved = _prove(statement, evidence, demands.keys) if demands.keys else None
+    if demands.policy:
+        _require_allowed(statement, proved, demands.policy, plain_signature=plain_signature)
+    return proved is not None
+
+
+def _prove(statement: Statement, evidence: Path, keys: IssuerKeys) -> ProvedIdentity:
+    predicate = statement.predicate
+    try:
+        with evidence.open("rb") as file:
+            token = file.read(MAX_TOKEN_BYTES + 1).decode("ascii").strip()
+        proved = verify_token(
+            token,
+            keys,
+            bytes.fromhex(statement.subject[0].digest.sha256),
+            at=parse_time(predicate.signing.time),
+        )
+    except OSError as error:
+        raise _not_proved(f"{evidence} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise _not_proved(f"{evidence} is no token") from None
+    except (GateError, ValueError) as error:
+        raise _not_proved(str(error)) from error
+    identity = predicate.identity
+    if identity is None or identity.token_sha256 != proved.sha256:
+        raise _not_proved("the statement names another token, or none")
+    stated = dict(identity.claims or {})
+    run = predicate.run or Run()
+    for name in Run.model_fields:
+        value = getattr(run, name)
+        if value is not None and name in proved.claims:
+            stated.setdefault(name, value)
+            if stated[name] != value:
+                raise _not_proved(f"the statement contradicts itself about {name}")
+    for name, value in stated.items():
+        if proved.claims.get(name) != value:
+            raise _not_proved(
+                f"the statement says {name} is {value[:200]!r}, and the token "
+                f"{str(proved.claims.get(name))[:200]!r}"
+            )
+    return proved
+
+
+def _require_allowed(
+    statement: Statement, proved: ProvedIdentity | None, file: PolicyFile, *, plain_signature: bool
+) -> None:
+    predicate = statement.predicate
+    signing = predicate.signing
+    stated = predicate.identity.claims if predicate.identity else None
+    answer = matching.ask(
+        file.policy,
+        proved.claims if proved else stated or {},
+        matching.Request(
+            provider=signing.provider,
+            keys=key_names(
+                signing.key_id, predicate.signing_policy.key if predicate.signing_policy else None
+            ),
+            algorithm=signing.algorithm,
+            assurance=Assurance(signing.assurance),
+            size=predicate.audit_file.size,
+            plain_signature=plain_signature,
+        ),
+    )
+    if answer.rule is None:
+        refusal = matching.no_rule(answer)
+        raise VerificationError(
+            "not-allowed-by-policy",
+            refusal.message,
+            fix="find out how this was signed: the policy you hold does not allow it.",
+        )
+
+
+def _not_proved(detail: str) -> VerificationError:
+    return VerificationError(
+        "identity-not-proved",
+        f"the run's identity is not proved: {detail}",
+        fix="get NAME.identity.jwt and the issuer's keys of the day it was signed; without "
+        "issuer-keys the run is the word of whoever holds the key.",
+    )

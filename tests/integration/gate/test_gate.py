@@ -1,0 +1,303 @@
+"""The action against an issuer over TLS: the right run, every wrong one, and attacks on tokens."""
+
+import base64
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from signer import verify_job
+from signer.action import act
+from signer.errors import GateError, ProviderError, SignerError
+from signer.gate import issuer as issuers
+from signer.github.paths import JobPaths
+from signer.settings import Given, VerifySettings, load
+from tests.issuer import Issuer
+from tests.unit.support import EVENTS, RecordedLog, payload_of
+
+POLICY = """version: 1
+issuer: {issuer}
+rules:
+  - name: main of payments
+    runs:
+      repository: acme/payments
+      repository_id: "123"
+      ref: refs/heads/*
+      event_name: [push, pull_request]
+    may_sign_with: {{provider: kms, key: alias/policy-audit, max_audit_file: 1KB}}
+"""
+
+
+@pytest.fixture
+def issuer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Issuer]:
+    one = Issuer(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(one.authority))
+    issuers.forget()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def environ(issuer: Issuer, tmp_path: Path) -> dict[str, str]:
+    audit, policy = tmp_path / "audit.jsonl", tmp_path / "policy.yml"
+    audit.write_bytes(EVENTS)
+    policy.write_text(POLICY.format(issuer=issuer.url))
+    return {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_WORKSPACE": str(tmp_path),
+        "GITHUB_REPOSITORY": "acme/liar",
+        "GITHUB_OUTPUT": str(tmp_path / "output"),
+        "POLICY_KMS_DIRECTORY": str(tmp_path / "kms"),
+        "INPUT_AUDIT-FILE": str(audit),
+        "INPUT_PROVIDER": "kms",
+        "INPUT_SIGNING-POLICY": str(policy),
+        "INPUT_SIGNING-POLICY-SHA256": hashlib.sha256(policy.read_bytes()).hexdigest(),
+        **issuer.environ(),
+    }
+
+
+def signed(environ: dict[str, str]) -> dict[str, Any]:
+    assert act(environ, RecordedLog(), container=False) == 0
+    bundle = Path(environ["INPUT_AUDIT-FILE"] + ".sigstore.json")
+    predicate: dict[str, Any] = payload_of(bundle.read_bytes())["predicate"]
+    return predicate
+
+
+def refused(environ: dict[str, str], code: str, kind: type[SignerError] = GateError) -> None:
+    with pytest.raises(kind) as caught:
+        act(environ, RecordedLog(), container=False)
+    assert caught.value.code == code, caught.value
+    assert not Path(environ["INPUT_AUDIT-FILE"] + ".sigstore.json").exists()
+
+
+def test_claims_and_not_variables_are_stated(environ: dict[str, str]) -> None:
+    predicate = signed(environ)
+    token = Path(environ["INPUT_AUDIT-FILE"] + ".identity.jwt").read_bytes()
+    assert predicate["run"]["repository"] == "acme/payments"
+    assert predicate["identity"]["verified"] is True
+    assert predicate["identity"]["claims"]["repository_id"] == "123"
+    assert predicate["identity"]["tokenSha256"] == hashlib.sha256(token).hexdigest()
+    assert predicate["signingPolicy"]["rule"] == "main of payments"
+    assert predicate["signingPolicy"]["digest"]["sha256"] == environ["INPUT_SIGNING-POLICY-SHA256"]
+    assert "identity-file" in Path(environ["GITHUB_OUTPUT"]).read_text()
+
+
+def test_evidence_can_be_left_out(environ: dict[str, str], tmp_path: Path) -> None:
+    signed({**environ, "INPUT_IDENTITY-EVIDENCE": "false"})
+    assert not (tmp_path / "audit.jsonl.identity.jwt").exists()
+
+
+@pytest.mark.parametrize(
+    ("claim", "value"),
+    [
+        ("repository", "acme/payments-evil"),
+        ("repository", "acme/Payments"),
+        ("repository", "acme/p\N{CYRILLIC SMALL LETTER A}yments"),
+        ("repository_id", "1234"),
+        ("repository_id", 123),
+        ("ref", "refs/heads/feature/x"),
+        ("ref", "refs/heads/main\n/"),
+        ("ref", "refs/tags/main"),
+        ("event_name", "workflow_dispatch"),
+        ("event_name", None),
+    ],
+)
+def test_each_claim_decides(
+    issuer: Issuer, environ: dict[str, str], claim: str, value: object
+) -> None:
+    issuer.claims[claim] = value
+    refused(environ, "not-allowed")
+
+
+def _unsigned(audience: str, issuer: Issuer) -> str:
+    return jwt.encode(issuer.payload(audience), None, algorithm="none", headers={"kid": issuer.kid})
+
+
+def _confused(audience: str, issuer: Issuer) -> str:
+    # The public key as an HMAC secret; PyJWT refuses to make such a token, so it is made by hand.
+    import hmac
+
+    def encode(value: bytes) -> str:
+        return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+    pem = issuer.key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    head = encode(json.dumps({"alg": "HS256", "kid": issuer.kid}).encode())
+    body = encode(json.dumps(issuer.payload(audience)).encode())
+    mac = hmac.new(pem, f"{head}.{body}".encode(), "sha256").digest()
+    return f"{head}.{body}.{encode(mac)}"
+
+
+def _injected(header: str) -> Callable[[str, Issuer], str]:
+    def forge(audience: str, issuer: Issuer) -> str:
+        own = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        honest, issuer.key = issuer.key, own
+        jwk = issuer.jwk()
+        issuer.key = honest
+        value = {"jwk": jwk, "jku": f"{issuer.url}/evil", "kid": "../../evil"}[header]
+        headers = {"kid": issuer.kid, header: value}
+        return jwt.encode(issuer.payload(audience), own, algorithm="RS256", headers=headers)
+
+    return forge
+
+
+def _changed(**changes: Any) -> Callable[[str, Issuer], str]:
+    return lambda audience, issuer: issuer.token(audience, **changes)
+
+
+BAD_TOKENS = {
+    "alg none": _unsigned,
+    "RS256/HS256 confusion": _confused,
+    "jwk": _injected("jwk"),
+    "jku": _injected("jku"),
+    "kid": _injected("kid"),
+    "expired": _changed(exp=int(time.time()) - 60),
+    "of the future": _changed(nbf=int(time.time()) + 3600),
+    "issued in the future": _changed(iat=int(time.time()) + 3600),
+    "no exp": lambda audience, issuer: jwt.encode(
+        {k: v for k, v in issuer.payload(audience).items() if k != "exp"},
+        issuer.key, algorithm="RS256", headers={"kid": issuer.kid},
+    ),
+    "other issuer": _changed(iss="https://token.actions.githubusercontent.com"),
+    "replayed: of another file": _changed(aud="policy-audit:sha256:" + "0" * 64),
+    "of another service": _changed(aud="sts.amazonaws.com"),
+    "several audiences": lambda audience, issuer: issuer.token(
+        audience, aud=[audience, "sts.amazonaws.com"]
+    ),
+    "altered": lambda audience, issuer: issuer.token(audience)[:-8] + "AAAAAAAA",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_TOKENS)
+def test_bad_tokens_are_refused(issuer: Issuer, environ: dict[str, str], name: str) -> None:
+    issuer.forge = BAD_TOKENS[name]
+    refused(environ, "identity-bad")
+
+
+def test_no_token(environ: dict[str, str]) -> None:
+    del environ["ACTIONS_ID_TOKEN_REQUEST_URL"]
+    refused(environ, "identity-missing")
+
+
+@pytest.mark.parametrize("jwks", [b"x" * 300_000, b"[]", b"{", b'{"keys":[]}', b'{"keys":[1]}'])
+def test_bad_jwks(issuer: Issuer, environ: dict[str, str], jwks: bytes) -> None:
+    issuer.jwks = jwks
+    refused(environ, "issuer-unreachable", ProviderError)
+
+
+def test_slow_jwks(
+    issuer: Issuer, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issuers, "MAX_SECONDS", 0.3)
+    issuer.delay = 1.0
+    refused(environ, "issuer-unreachable", ProviderError)
+
+
+def test_keys_are_fetched_once_and_anew_after_a_rotation(
+    issuer: Issuer, environ: dict[str, str]
+) -> None:
+    environ["INPUT_OVERWRITE"] = "true"
+    signed(environ)
+    signed(environ)
+    assert issuer.fetched == 1
+    issuer.rotate()
+    signed(environ)
+    assert issuer.fetched == 2
+
+
+def test_the_policy_is_pinned_or_protected(issuer: Issuer, environ: dict[str, str]) -> None:
+    refused({**environ, "INPUT_SIGNING-POLICY-SHA256": "0" * 64}, "policy-not-pinned-one")
+    del environ["INPUT_SIGNING-POLICY-SHA256"]
+    refused(environ, "policy-not-protected")  # its own issuer cannot vouch for it
+    issuer.claims["ref_protected"] = "false"
+    refused(environ, "policy-not-protected")
+
+
+def test_limits_of_what_is_signed(environ: dict[str, str]) -> None:
+    refused({**environ, "INPUT_PLAIN-SIGNATURE": "true"}, "not-allowed")
+    refused({**environ, "INPUT_KMS-KEY": "alias/other"}, "not-allowed")
+    Path(environ["INPUT_AUDIT-FILE"]).write_bytes(EVENTS * 100)
+    refused(environ, "not-allowed")
+
+
+@pytest.mark.parametrize(
+    ("claims", "head"),
+    [
+        ({"event_name": "pull_request"}, "999"),
+        ({"event_name": "pull_request"}, None),
+        ({"runner_environment": "self-hosted", "repository_visibility": "public"}, "123"),
+    ],
+)
+def test_dangerous_runs(
+    issuer: Issuer,
+    environ: dict[str, str],
+    tmp_path: Path,
+    claims: dict[str, str],
+    head: str | None,
+) -> None:
+    issuer.claims |= claims
+    event = {"pull_request": {"head": {"repo": {"id": int(head)} if head else None}}}
+    (tmp_path / "event.json").write_text(json.dumps(event))
+    refused({**environ, "GITHUB_EVENT_PATH": str(tmp_path / "event.json")}, "dangerous-run")
+
+
+@pytest.mark.parametrize(("head", "actor", "skips"), [
+    (999, "eve", True), (123, "dependabot[bot]", True), (123, "eve", False),
+])  # fmt: skip
+def test_only_runs_without_secrets_are_skipped(
+    environ: dict[str, str], tmp_path: Path, head: int, actor: str, skips: bool
+) -> None:
+    del environ["ACTIONS_ID_TOKEN_REQUEST_URL"]
+    event = {"pull_request": {"head": {"repo": {"id": head}}}}
+    (tmp_path / "event.json").write_text(json.dumps(event))
+    environ |= {
+        "GITHUB_EVENT_PATH": str(tmp_path / "event.json"),
+        "GITHUB_EVENT_NAME": "pull_request",
+        "GITHUB_REPOSITORY_ID": "123",
+        "GITHUB_ACTOR": actor,
+        "INPUT_IF-UNAUTHORIZED": "skip",
+    }
+    if skips:
+        assert act(environ, RecordedLog(), container=False) == 0
+        assert "skipped" in (tmp_path / "output").read_text()
+        assert not (tmp_path / "audit.jsonl.sigstore.json").exists()
+        refused({**environ, "INPUT_IF-UNAUTHORIZED": "error"}, "identity-missing")
+    else:
+        refused(environ, "identity-missing")
+
+
+def _verify(tmp_path: Path, issuer: Issuer, policy: str) -> dict[str, Any]:
+    keys = {"issuer": issuer.url, "keys": [issuer.jwk()]}
+    (tmp_path / "keys.json").write_text(json.dumps(keys))
+    (tmp_path / "auditor.yml").write_text(policy)
+    said = {
+        "audit-file": tmp_path / "audit.jsonl",
+        "public-key": tmp_path / "audit.jsonl.pub",
+        "issuer-keys": tmp_path / "keys.json",
+        "signing-policy": tmp_path / "auditor.yml",
+    }
+    settings = load(VerifySettings, {n: Given(n, str(v)) for n, v in said.items()}, {})
+    checked = verify_job.check(settings, {}, RecordedLog(), JobPaths({}, container=False))
+    return checked.results[0]
+
+
+def test_verified_years_later(environ: dict[str, str], issuer: Issuer, tmp_path: Path) -> None:
+    signed(environ)
+    policy = POLICY.format(issuer=issuer.url)
+    assert _verify(tmp_path, issuer, policy)["identity"] == "proved"
+    other = policy.replace("acme/payments", "acme/other").replace('"123"', '"9"')
+    assert _verify(tmp_path, issuer, other)["reason"] == "not-allowed-by-policy"
+    evidence = tmp_path / "audit.jsonl.identity.jwt"
+    digest = hashlib.sha256(EVENTS).hexdigest()
+    evidence.write_text(issuer.token(f"policy-audit:sha256:{digest}", run_id="43"))
+    assert _verify(tmp_path, issuer, policy)["reason"] == "identity-not-proved"
+    evidence.unlink()
+    assert _verify(tmp_path, issuer, policy)["reason"] == "identity-not-proved"

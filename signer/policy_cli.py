@@ -1,4 +1,4 @@
-"""The commands ``signer policy …``: check and explain a signing policy."""
+"""The commands ``signer policy …``: check, explain and compile a signing policy."""
 
 import argparse
 import json
@@ -40,6 +40,18 @@ def add_commands(commands: Any) -> None:
     check.add_argument("--claims", metavar="FILE", type=Path, help="claims to try, JSON")
     check.add_argument("--json", action="store_true", help="print one JSON object")
     check.set_defaults(run=_check, github=False)
+    compile_ = operations.add_parser(
+        "compile",
+        help="turn a policy into what a cloud enforces",
+        description="Print the roles that enforce a signing policy in a cloud, as JSON.",
+        allow_abbrev=False,
+    )
+    compile_.add_argument("policy", metavar="POLICY", type=Path, help="the signing policy (YAML)")
+    compile_.add_argument("--for", dest="cloud", choices=["aws"], required=True, help="the cloud")
+    compile_.add_argument(
+        "--terraform", action="store_true", help="in Terraform's JSON syntax (.tf.json)"
+    )
+    compile_.set_defaults(run=_compile, github=False)
 
 
 def _check(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log) -> int:
@@ -78,6 +90,17 @@ def _check(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log
             lines.append(f"{mark} {line.name}: {actual}, wanted {line.wanted}")
     _print(arguments, fields, "\n".join(lines))
     return 0 if answer.rule else 4
+
+
+def _compile(arguments: argparse.Namespace, _environ: Mapping[str, str], log: Log) -> int:
+    from signer.gate.compile_aws import compile_policy, terraform
+    from signer.gate.policy import load
+
+    compiled = compile_policy(load(arguments.policy).policy)
+    for line in compiled["not-expressed"]:
+        log.warning("policy audit: not expressed", line)
+    print(json.dumps(terraform(compiled) if arguments.terraform else compiled, indent=2))
+    return 0
 
 
 def _claims(path: Path) -> dict[str, str]:

@@ -117,7 +117,7 @@ def test_each_claim_decides(
 
 
 def _unsigned(audience: str, issuer: Issuer) -> str:
-    return jwt.encode(issuer.payload(audience), None, algorithm="none", headers={"kid": issuer.kid})
+    return jwt.encode(issuer.payload(audience), "", algorithm="none", headers={"kid": issuer.kid})
 
 
 def _confused(audience: str, issuer: Issuer) -> str:

@@ -1,0 +1,194 @@
+"""The signing policy: strict YAML, a strict schema, globs, and rules that can never match."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signer.assurance import Assurance
+from signer.cli import parser
+from signer.errors import GateError, UsageError
+from signer.gate import globs
+from signer.gate.matching import Request, ask, no_rule
+from signer.gate.policy import SigningPolicy, load
+from signer.log import TerminalLog
+
+GOOD = """version: 1
+rules:
+  - name: nightly
+    runs:
+      repository: acme/payments
+      repository_id: 0123
+      ref: refs/heads/main
+      ref_protected: true
+      event_name: [push, schedule]
+    may_sign_with: {provider: kms, max_key_age: 365d, max_audit_file: 5MB}
+"""
+CLAIMS = {
+    "repository": "acme/payments",
+    "repository_id": "0123",
+    "ref": "refs/heads/main",
+    "ref_protected": "true",
+    "event_name": "push",
+}
+
+
+def loaded(tmp_path: Path, text: str | bytes) -> SigningPolicy:
+    path = tmp_path / "policy.yml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load(path).policy
+
+
+def test_every_scalar_is_text(tmp_path: Path) -> None:
+    policy = loaded(tmp_path, GOOD)
+    assert policy.rules[0].runs.repository_id == ("0123",)
+    assert ask(policy, CLAIMS).rule is policy.rules[0]
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_default_deny_names_what_is_missed(tmp_path: Path, name: str) -> None:
+    policy = loaded(tmp_path, GOOD)
+    for claims in ({**CLAIMS, name: "x"}, {k: v for k, v in CLAIMS.items() if k != name}):
+        answer = ask(policy, claims)
+        assert answer.rule is None
+        assert name in no_rule(answer).message
+
+
+BAD_YAML: dict[str, str | bytes] = {
+    "bomb": "a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n",
+    "alias": GOOD.replace("0123", "&id '1'"),
+    "tag": GOOD.replace("0123", "!!python/object/apply:os.system [id]"),
+    "merge": GOOD.replace("repository: acme", "<<: *x\n      repository: acme"),
+    "duplicate": GOOD.replace("repository_id:", "ref:"),
+    "two documents": GOOD + "---\n" + GOOD,
+    "deep": "[" * 60_000,
+    "key that is a list": "? [a]\n: b\n",
+    "control character": GOOD.replace("nightly", "night\x07ly"),
+    "not UTF-8": b"version: \xff",
+    "unclosed": "version: [1",
+}
+
+
+@pytest.mark.parametrize("name", BAD_YAML)
+def test_yaml_that_is_not_plain(tmp_path: Path, name: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(UsageError) as caught:
+        loaded(tmp_path, BAD_YAML[name])
+    assert caught.value.code == "policy-not-yaml"
+    assert time.monotonic() - began < 2
+
+
+def test_large_and_missing_files(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="65536"):
+        loaded(tmp_path, GOOD + "#" * 70_000)
+    with pytest.raises(UsageError, match="cannot be read"):
+        load(tmp_path / "no.yml")
+    (tmp_path / "policy.yml").write_text(GOOD)
+    with pytest.raises(GateError, match="pinned"):
+        load(tmp_path / "policy.yml", sha256="0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("name: nightly", "name: nightly\n    extra: 1", "extra"),
+        ("ref:", "reff:", "reff"),
+        ("version: 1", "version: 2", "version"),
+        ("acme/payments", "acme-payments", "no repository looks like"),
+        ("acme/payments", "'*'", "no repository looks like"),
+        ("0123", "abc", "no repository_id looks like"),
+        ("refs/heads/main", "main", "no ref looks like"),
+        ("refs/heads/main", "refs/***", "three stars"),
+        ("ref_protected: true", "ref_protected: yes", "no ref_protected"),
+        ("[push, schedule]", "pusg", "no event_name"),
+        ("[push, schedule]", "[]", "at least 1"),
+        ("[push, schedule]", "pull_request_target", "allow_dangerous"),
+        ("provider: kms,", "provider: kms, minimum_assurance: managed-key,", "kms gives"),
+        ("provider: kms,", "provider: kms, algorithm: MD5,", "MD5"),
+        ("provider: kms,", "provider: aws_kms_sdk, key: alias/audit,", "compared in full"),
+        ("      repository: acme/payments\n      repository_id: 0123\n", "", "no repository"),
+        ("version: 1", "version: 1\nissuer: http://example.org", "https"),
+        ("event_name:", "workflow_ref: acme/other/.github/workflows/a.yml@x\n      event_name:",
+         "of another repository"),
+        ("ref_protected: true\n", "environment: prod\n", "identity: environment"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_an_error(tmp_path: Path, old: str, new: str, said: str) -> None:
+    text = GOOD.replace(old, new)
+    if said == "identity: environment":
+        text = text.replace("version: 1", "version: 1\nidentity: environment")
+    assert text != GOOD
+    with pytest.raises(UsageError) as caught:
+        loaded(tmp_path, text)
+    assert caught.value.code == "policy-invalid"
+    assert said in caught.value.message
+
+
+def test_rules_that_repeat_one(tmp_path: Path) -> None:
+    again = GOOD.split("rules:\n")[1]
+    with pytest.raises(UsageError, match="two rules"):
+        loaded(tmp_path, GOOD + again)
+    with pytest.raises(UsageError, match="never decide"):
+        loaded(tmp_path, GOOD + again.replace("nightly", "other"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "wanted"),
+    [
+        ("a/*", "a/b", True), ("a/*", "a/b/c", False), ("a/**", "a/b/c", True), ("a/*", "a/", True),
+        ("a/b", "a/b-evil", False), ("a/b", "A/b", False), ("a.b", "axb", False),
+        ("[a]", "a", False), ("?", "a", False), ("*", "a\n", True), ("a", "a\n", False),
+        ("**/x", "a/b/x", True), ("*x*", "axb", True), ("", "", True),
+    ],
+)  # fmt: skip
+def test_globs(pattern: str, text: str, wanted: bool) -> None:
+    assert globs.matches(pattern, text) is wanted
+
+
+TEXTS = st.text(alphabet="ab/", max_size=4)
+PATTERNS = (
+    st.lists(st.sampled_from(["a", "b", "/", "*", "**"]), max_size=4)
+    .map("".join)
+    .filter(lambda pattern: "***" not in pattern)
+)
+
+
+@given(PATTERNS, PATTERNS, TEXTS)
+def test_overlap_never_denies_a_common_text(one: str, two: str, text: str) -> None:
+    if globs.matches(one, text) and globs.matches(two, text):
+        assert globs.overlap(one, two)
+
+
+def test_what_may_be_signed_with(tmp_path: Path) -> None:
+    policy = loaded(tmp_path, GOOD.replace("kms,", "kms, algorithm: ES256, key: alias/a,"))
+    good = {
+        "provider": "kms",
+        "keys": ("alias/a",),
+        "algorithm": "ECDSA_SHA_256",
+        "size": 5_000_000,
+    }
+    bad: list[dict[str, Any]] = [
+        {"provider": "hmac"}, {"keys": ("alias/b",)}, {"algorithm": "ECDSA_SHA_384"},
+        {"size": 5_000_001}, {"plain_signature": True},
+    ]  # fmt: skip
+    for change in [{}, *bad]:
+        request = Request(**{"assurance": Assurance.SOFTWARE_KEY, **good, **change})
+        assert (ask(policy, CLAIMS, request).rule is None) is bool(change), change
+
+
+def test_check_explains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "policy.yml").write_text(GOOD)
+    for ref, code in (("refs/heads/main", 0), ("refs/heads/evil", 4)):
+        (tmp_path / "claims.json").write_text(json.dumps({**CLAIMS, "ref": ref}))
+        command = ["policy", "check", str(tmp_path / "policy.yml"), "--claims"]
+        arguments = parser().parse_args([*command, str(tmp_path / "claims.json"), "--json"])
+        assert arguments.run(arguments, {}, TerminalLog({})) == code
+        fields = json.loads(capsys.readouterr().out)
+        [rule] = fields["explanation"]
+        assert rule["matched"] is (code == 0)
+        lines = {line["claim"]: line["matched"] for line in rule["claims"]}
+        assert lines == {**dict.fromkeys(CLAIMS, True), "ref": code == 0}

@@ -86,7 +86,9 @@ def test_claims_and_not_variables_are_stated(environ: dict[str, str]) -> None:
     assert predicate["identity"]["tokenSha256"] == hashlib.sha256(token).hexdigest()
     assert predicate["signingPolicy"]["rule"] == "main of payments"
     assert predicate["signingPolicy"]["digest"]["sha256"] == environ["INPUT_SIGNING-POLICY-SHA256"]
-    assert "identity-file" in Path(environ["GITHUB_OUTPUT"]).read_text()
+    outputs = Path(environ["GITHUB_OUTPUT"]).read_text()
+    assert "identity-file" in outputs
+    assert "signing-policy-rule" in outputs
 
 
 def test_evidence_can_be_left_out(environ: dict[str, str], tmp_path: Path) -> None:
@@ -217,8 +219,18 @@ def test_the_policy_is_pinned_or_protected(issuer: Issuer, environ: dict[str, st
     refused({**environ, "INPUT_SIGNING-POLICY-SHA256": "0" * 64}, "policy-not-pinned-one")
     del environ["INPUT_SIGNING-POLICY-SHA256"]
     refused(environ, "policy-not-protected")  # its own issuer cannot vouch for it
-    issuer.claims["ref_protected"] = "false"
-    refused(environ, "policy-not-protected")
+
+
+def test_an_unpinned_policy_needs_a_protected_ref(
+    issuer: Issuer, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signer.gate.decide.GITHUB_ISSUER", issuer.url)
+    del environ["INPUT_SIGNING-POLICY-SHA256"]
+    for unprotected in ("false", None):
+        issuer.claims["ref_protected"] = unprotected
+        refused(environ, "policy-not-protected")
+    issuer.claims["ref_protected"] = "true"
+    signed(environ)
 
 
 def test_limits_of_what_is_signed(environ: dict[str, str]) -> None:
@@ -298,6 +310,8 @@ def test_verified_years_later(environ: dict[str, str], issuer: Issuer, tmp_path:
     evidence = tmp_path / "audit.jsonl.identity.jwt"
     digest = hashlib.sha256(EVENTS).hexdigest()
     evidence.write_text(issuer.token(f"policy-audit:sha256:{digest}", run_id="43"))
+    assert _verify(tmp_path, issuer, policy)["reason"] == "identity-not-proved"
+    evidence.write_text(issuer.token(f"policy-audit:sha256:{digest}", jti="another"))
     assert _verify(tmp_path, issuer, policy)["reason"] == "identity-not-proved"
     evidence.unlink()
     assert _verify(tmp_path, issuer, policy)["reason"] == "identity-not-proved"

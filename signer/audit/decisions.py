@@ -35,7 +35,7 @@ class Decisions:
 
 
 class _OpaDecision(Struct):
-    """An entry of OPA's decision log; https://www.openpolicyagent.org/docs/management-decision-logs"""
+    """An entry of OPA's decision log (OPA's documentation, "Decision Logs")."""
 
     decision_id: str
     path: str = ""
@@ -108,9 +108,9 @@ def count_lines(events: Iterable[bytes]) -> Decisions | None:
     return Decisions("OPA", dict(counts)) if counts else None
 
 
-def count_document(text: bytes, format: AuditFormat) -> Decisions | None:
+def count_document(text: bytes, audit_format: AuditFormat) -> Decisions | None:
     """Count what a JSON or SARIF document decided; None where it is not known."""
-    if format is AuditFormat.SARIF:
+    if audit_format is AuditFormat.SARIF:
         return _count_sarif(text)
     return _count_conftest(text) or _count_checkov(text)
 

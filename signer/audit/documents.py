@@ -11,11 +11,11 @@ import msgspec
 from msgspec import Raw
 
 from signer.audit.formats import AuditFormat
-from signer.audit.syntax import refusal
+from signer.audit.syntax import refusal, too_deep
 from signer.errors import AuditFileError
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:]', re.DOTALL)
-_INDEX = re.compile(r"0|[1-9][0-9]*")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 class _Run(msgspec.Struct):
@@ -27,13 +27,13 @@ class _SarifLog(msgspec.Struct):
 
 
 def document_events(
-    text: bytes, format: AuditFormat, pointer: str | None, *, path: str
+    text: bytes, audit_format: AuditFormat, pointer: str | None, *, path: str
 ) -> list[bytes | Raw]:
     """The events of a whole document, in file order.
 
     Args:
         text: the file's bytes.
-        format: ``json`` or ``sarif``.
+        audit_format: ``json`` or ``sarif``.
         pointer: RFC 6901 JSON Pointer to the array of events; for ``json`` only.
         path: the file, for messages.
 
@@ -44,7 +44,7 @@ def document_events(
     if error := refusal(text, path=path, line=1, at_end=True):
         raise error
     _refuse_duplicates(text, path)
-    if format is AuditFormat.SARIF:
+    if audit_format is AuditFormat.SARIF:
         return _sarif_results(text, path)
     if pointer is not None:
         return [*_at_pointer(text, pointer, path)]
@@ -81,37 +81,37 @@ def _at_pointer(text: bytes, pointer: str, path: str) -> list[Raw]:
 
     if pointer and not pointer.startswith("/"):
         raise refuse("a pointer starts with '/'")
-    value: bytes | Raw = text
+    value: bytes | Raw = text.lstrip()
     for token in pointer.split("/")[1:]:
         if re.search(r"~(?![01])", token):
             raise refuse("'~' must be written '~0', and '/' inside a name '~1'")
         name = token.replace("~1", "/").replace("~0", "~")
         kind = _kind(value)
-        if kind == "object":
+        if kind == "an object":
             members = msgspec.json.decode(value, type=dict[str, Raw])
             if name not in members:
                 raise refuse(f"there is no member {name!r}")
             value = members[name]
-        elif kind == "array":
+        elif kind == "an array":
             elements = _elements(value)
             if not _INDEX.fullmatch(name) or int(name) >= len(elements):
                 raise refuse(f"there is no element {name!r} in an array of {len(elements)}")
             value = elements[int(name)]
         else:
-            raise refuse(f"{name!r} would be inside a {kind}")
-    if _kind(value) != "array":
-        raise refuse(f"it leads to a {_kind(value)}")
+            raise refuse(f"{name!r} would be inside {kind}")
+    if _kind(value) != "an array":
+        raise refuse(f"it leads to {_kind(value)}")
     return _elements(value)
 
 
-def _kind(value: bytes | Raw) -> Literal["object", "array", "single value"]:
-    match bytes(memoryview(value)).lstrip()[:1]:
+def _kind(value: bytes | Raw) -> Literal["an object", "an array", "a single value"]:
+    match bytes(memoryview(value)[:1]):
         case b"{":
-            return "object"
+            return "an object"
         case b"[":
-            return "array"
+            return "an array"
         case _:
-            return "single value"
+            return "a single value"
 
 
 def _refuse_duplicates(text: bytes, path: str) -> None:
@@ -124,6 +124,8 @@ def _refuse_duplicates(text: bytes, path: str) -> None:
     try:
         # What the hooks return is all that is kept, so that no copy of the document is built.
         json.loads(text, object_pairs_hook=unique, parse_int=len, parse_float=len)
+    except RecursionError:
+        raise too_deep(path, 1) from None
     except KeyError:
         line, column = _second_name(text)
         raise AuditFileError(
@@ -139,7 +141,7 @@ def _refuse_duplicates(text: bytes, path: str) -> None:
 def _second_name(text: bytes) -> tuple[int, int]:
     """Line and column of the first member name that its object already has."""
     open_values: list[set[str]] = []
-    string: re.Match[bytes] | None = None
+    string, start = b"", 0  # the last string, which is a name if a colon follows
     for token in _TOKEN.finditer(text):
         match token[0]:
             case b"{" | b"[":
@@ -147,13 +149,12 @@ def _second_name(text: bytes) -> tuple[int, int]:
             case b"}" | b"]":
                 open_values.pop()
             case b":":
-                assert string
-                name = json.loads(string[0])
+                name = json.loads(string)
                 if name in open_values[-1]:
-                    before = text[: string.start()]
+                    before = text[:start]
                     column = len(before[before.rfind(b"\n") + 1 :].decode()) + 1
                     return before.count(b"\n") + 1, column
                 open_values[-1].add(name)
             case _:
-                string = token
+                string, start = token[0], token.start()
     raise AssertionError("no name stands twice")

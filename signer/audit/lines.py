@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from signer.audit.decisions import Decisions, count_lines
-from signer.audit.merkle import LEAF_PREFIX, Subtree, subtrees
+from signer.audit.merkle import Subtree, subtrees
 from signer.audit.syntax import check_value, refusal
 from signer.errors import AuditFileError
 
@@ -38,19 +38,23 @@ def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield last
 
 
-def events(lines: bytes) -> list[bytes]:
-    """The events of some whole lines, in order."""
+def events(lines: bytes) -> tuple[list[bytes], int]:
+    """The events of some whole lines, in order, and how many line breaks are in them."""
     if b"\r" in lines:
         lines = lines.removesuffix(b"\r").replace(b"\r\n", b"\n")
-    return [line for line in lines.split(b"\n") if line]
+    texts = lines.split(b"\n")
+    return [text for text in texts if text], len(texts) - 1
 
 
-def reduce_lines(lines: bytes, start: int, *, count_decisions: bool) -> Reduced:
-    """Check some whole lines and hash their events.
+def reduce_events(
+    lines: bytes, found: list[bytes], start: int, *, count_decisions: bool
+) -> Reduced:
+    """Check the events of some whole lines, and hash them.
 
     Args:
         lines: whole lines; only the file's last one may lack its LF.
-        start: the index of their first event in the whole file.
+        found: their `events`.
+        start: the index of the first of these in the whole file.
         count_decisions: whether to count what was decided, which costs as much again.
 
     Raises:
@@ -59,18 +63,23 @@ def reduce_lines(lines: bytes, start: int, *, count_decisions: bool) -> Reduced:
     """
     if not lines.isascii():
         lines.decode()
-    found = events(lines)
     deque(map(check_value, found), maxlen=0)
-    leaf_hashes = [sha256(LEAF_PREFIX + event).digest() for event in found]
+    leaf_hashes = [sha256(b"\x00" + event).digest() for event in found]
     decisions = count_lines(found) if count_decisions else None
     return Reduced(len(found), subtrees(leaf_hashes, start), decisions)
+
+
+def reduce_lines(lines: bytes, start: int, *, count_decisions: bool) -> Reduced:
+    """The same as `reduce_events`, from the lines alone."""
+    found, _ = events(lines)
+    return reduce_events(lines, found, start, count_decisions=count_decisions)
 
 
 def first_refusal(lines: bytes, *, path: str, line: int, at_end: bool) -> AuditFileError | None:
     """What is wrong with the first of some whole lines that is not an event; None if nothing is.
 
     Args:
-        lines: as for `reduce_lines`.
+        lines: as for `reduce_events`.
         path: the file, for the message.
         line: the 1-based line that they start on.
         at_end: whether the file ends with them.

@@ -7,6 +7,8 @@ hash, so that a tree of n events takes at most log2(n) of them ("compact range")
 from collections.abc import Iterable
 from hashlib import sha256
 
+from msgspec import Raw
+
 # A complete subtree: its level (it covers 2**level events, from a multiple of that) and its hash.
 Subtree = tuple[int, bytes]
 
@@ -14,7 +16,7 @@ LEAF_PREFIX = b"\x00"
 NODE_PREFIX = b"\x01"
 
 
-def leaf_hash(event: bytes) -> bytes:
+def leaf_hash(event: bytes | Raw) -> bytes:
     """The 32-byte hash of one event."""
     return sha256(LEAF_PREFIX + event).digest()
 

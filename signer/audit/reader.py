@@ -1,22 +1,26 @@
 """Read an audit file, once: its digest, its events, their Merkle root."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from signer.audit import lines
 from signer.audit.decisions import Decisions, count_document
 from signer.audit.documents import document_events
 from signer.audit.formats import AuditFormat
-from signer.audit.merkle import LEAF_PREFIX, MerkleTree
+from signer.audit.jsonl import LineReader
+from signer.audit.merkle import LEAF_PREFIX, MerkleTree, leaf_hash
 from signer.audit.source import Source
 
 if TYPE_CHECKING:
     from signer.crypto.hashers import Hasher
 
-CHUNK_BYTES = 2 << 20
+# How much is read at once. Memory is a small multiple of it; tests make it tiny.
+CHUNK_BYTES = 1 << 20
+# Smaller files are read before a second thread or process would have started to help.
+PARALLEL_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class AuditFile:
 def read_audit_file(
     path: Path,
     *,
-    format: AuditFormat,
+    format: AuditFormat,  # noqa: A002 - as the input, the statement and AuditFile call it
     event_pointer: str | None = None,
     hashers: "Sequence[Hasher]" = (),
     count_decisions: bool = False,
@@ -73,28 +77,17 @@ def read_audit_file(
     if event_pointer is not None and format is not AuditFormat.JSON:
         raise ValueError(f"an event pointer is for json, not for {format}")
     digest = sha256()
-    tree = MerkleTree()
     decisions: Decisions | None = None
     with Source(path, progress) as source:
-
-        def chunks() -> Iterator[bytes]:
-            for chunk in source.chunks(CHUNK_BYTES):
-                digest.update(chunk)
-                for hasher in hashers:
-                    hasher.update(chunk)
-                yield chunk
-
         if format is AuditFormat.BYTES:
-            leaf = sha256(LEAF_PREFIX)
-            for chunk in chunks():
-                leaf.update(chunk)
-            tree.add_leaves([leaf.digest()])
+            tree = _read_bytes(source, [digest, *hashers])
         elif format is AuditFormat.JSONL:
-            decisions = _read_lines(path, chunks(), tree, count_decisions=count_decisions)
+            tree, decisions = _read_lines(source, [digest, *hashers], count_decisions)
         else:
-            text = b"".join(chunks())
-            found = document_events(text, format, event_pointer, path=str(path))
-            tree.add_leaves([sha256(LEAF_PREFIX + bytes(event)).digest() for event in found])
+            text = b"".join(_hashed(source, [digest, *hashers]))
+            events = document_events(text, format, event_pointer, path=str(path))
+            tree = MerkleTree()
+            tree.add_leaves([leaf_hash(event) for event in events])
             if count_decisions:
                 decisions = count_document(text, format)
         return AuditFile(
@@ -109,22 +102,46 @@ def read_audit_file(
         )
 
 
+def _hashed(source: Source, hashers: "Sequence[Hasher]") -> Iterator[bytes]:
+    for chunk in source.chunks(CHUNK_BYTES):
+        for hasher in hashers:
+            hasher.update(chunk)
+        yield chunk
+
+
+def _read_bytes(source: Source, hashers: "Sequence[Hasher]") -> MerkleTree:
+    """A tree of one event, the whole file."""
+    leaf = sha256(LEAF_PREFIX)
+    hashers = [leaf, *hashers]
+    if source.expected_size < PARALLEL_BYTES:
+        for _ in _hashed(source, hashers):
+            pass
+    else:
+        from signer.audit.background import BackgroundHashers
+
+        with BackgroundHashers(hashers) as background:
+            for chunk in source.chunks(CHUNK_BYTES):
+                background.update(chunk)
+    tree = MerkleTree()
+    tree.add_leaves([leaf.digest()])
+    return tree
+
+
 def _read_lines(
-    path: Path, chunks: Iterator[bytes], tree: MerkleTree, *, count_decisions: bool
-) -> Decisions | None:
-    decisions: Decisions | None = None
-    line = 1
-    for text in lines.whole_lines(chunks):
-        try:
-            reduced = lines.reduce_lines(text, tree.event_count, count_decisions=count_decisions)
-        except (ValueError, RecursionError):
-            at_end = not text.endswith(b"\n")
-            error = lines.first_refusal(text, path=str(path), line=line, at_end=at_end)
-            if error is None:
-                raise
-            raise error from None
-        tree.add(reduced.subtrees)
-        if reduced.decisions:
-            decisions = reduced.decisions.merged(decisions)
-        line += text.count(b"\n")
-    return decisions
+    source: Source, hashers: "Sequence[Hasher]", count_decisions: bool
+) -> tuple[MerkleTree, Decisions | None]:
+    with ExitStack() as stack:
+        worker = None
+        if source.expected_size >= PARALLEL_BYTES:
+            from signer.audit.worker import Worker, can_fork
+
+            if can_fork():
+                worker = Worker(
+                    slot_bytes=2 * CHUNK_BYTES,
+                    path=str(source.path),
+                    count_decisions=count_decisions,
+                )
+                stack.enter_context(worker)
+        reader = LineReader(path=str(source.path), count_decisions=count_decisions, worker=worker)
+        reader.read(_hashed(source, hashers))
+    return reader.tree, reader.decisions

@@ -27,7 +27,7 @@ def not_found(key: str) -> KmsError:
         "kms-key-not-found",
         "NotFoundException",
         f"{key!r} is not found",
-        fix="check the name with `signer kms list`; only an alias is created on first use",
+        fix="check the name with `signer kms list-keys`; only an alias is created on first use",
     )
 
 
@@ -37,7 +37,7 @@ def disabled(key_id: str) -> KmsError:
         "kms-key-disabled",
         "DisabledException",
         f"{key_id} is disabled",
-        fix=f"enable it with `signer kms enable {key_id}`, or use another key",
+        fix=f"enable it with `signer kms enable-key {key_id}`, or use another key",
     )
 
 

@@ -7,9 +7,8 @@ and a key has versions: ``urn:policy-audit:kms:key/UUID`` is the current one,
 
 import hmac
 import re
-import uuid
+import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -249,7 +248,7 @@ class EmbeddedKms:
         else:
             raise errors.validation(
                 f"{key_id!r} is neither a key id nor an alias",
-                fix="give alias/NAME, or a key's id as `signer kms list` shows it",
+                fix="give alias/NAME, or a key's id as `signer kms list-keys` shows it",
             )
         key = self._store.key(key_uuid)
         if key is None or (pinned and int(pinned) > len(key.versions)):
@@ -317,11 +316,13 @@ def _usage(key_spec: str) -> str:
 
 
 def _new_version(key_spec: str) -> Version:
-    created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return Version(created, material.generate(key_spec))
 
 
 def _new_key(key_spec: str) -> StoredKey:
+    import uuid  # not needed to sign, and slow to import
+
     return StoredKey(str(uuid.uuid4()), key_spec, enabled=True, versions=(_new_version(key_spec),))
 
 

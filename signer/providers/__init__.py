@@ -18,7 +18,7 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str:
-        """The value of ``POLICY_SIGNING_PROVIDER``: ``kms``, ``aws_kms_sdk``, ``hmac``, …"""
+        """The value of ``POLICY_SIGNING_PROVIDER``: such as ``aws_kms_sdk``."""
 
     @property
     def assurance(self) -> "Assurance":
@@ -35,6 +35,14 @@ class Provider(Protocol):
     @property
     def public_key(self) -> "PublicKey | None":
         """The public key; None for a MAC or a digest."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the log says of this key, a line each."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know before they rely on such a signature."""
 
     def hasher(self) -> "Hasher":
         """A new hasher; what its ``digest()`` returns is what ``sign`` takes."""

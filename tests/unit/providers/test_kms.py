@@ -48,6 +48,15 @@ def test_a_key_id_is_never_made(directory: Path) -> None:
     assert not directory.exists()
 
 
+def test_an_alias_is_not_made_for_verifying(directory: Path) -> None:
+    with pytest.raises(ProviderError, match="NotFoundException"):
+        open_key("alias/policy-audit", directory, create=False)
+    assert not directory.exists()
+    made = open_key("alias/policy-audit", directory)
+    again = open_key("alias/policy-audit", directory, create=False)
+    assert (again.key_id, again.created) == (made.key_id, False)
+
+
 def test_nothing_is_made_where_the_algorithm_is_wrong(directory: Path) -> None:
     with pytest.raises(UsageError):
         open_key("alias/policy-audit", directory, "SHA_256")

@@ -85,7 +85,9 @@ class Api:
                 return 0.0
             patient = time.monotonic() - start < PATIENCE_WITH_STATES
             changing = error.code in ("KMSInvalidStateException", "KMSInvalidState")
-            return 0.0 if changing and patient and _STATE_THAT_PASSES.search(error.message) else None
+            return (
+                0.0 if changing and patient and _STATE_THAT_PASSES.search(error.message) else None
+            )
 
         try:
             answer = retry(

@@ -72,9 +72,7 @@ class CliCalls:
         self._command = find_command("aws", "AWS_CLI", environ, fix=_FIX)
         self._region = region
         self._credentials: Credentials | None = None
-        self._environ = {
-            name: value for name, value in environ.items() if _PASSED.fullmatch(name)
-        }
+        self._environ = {name: value for name, value in environ.items() if _PASSED.fullmatch(name)}
         self._environ |= {
             # One attempt: each retry is told in the log, and all of them end in time.
             "AWS_MAX_ATTEMPTS": "1",

@@ -67,8 +67,9 @@ _VALIDATION = _Remedy(
 )
 _DENIED = "aws-access-denied"
 _CLOCK = _Remedy(
-    "aws-clock-skew", "set this machine's clock (AWS allows 5 minutes): its signature of the "
-    "request is of another time."
+    "aws-clock-skew",
+    "set this machine's clock (AWS allows 5 minutes): its signature of the "
+    "request is of another time.",
 )
 _KEY_STATE = _Remedy(
     "aws-key-state", "look at the key's state with `aws kms describe-key --key-id {resource}`."

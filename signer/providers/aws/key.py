@@ -44,6 +44,9 @@ class AwsKmsKey:
         public_key: None for an HMAC key.
     """
 
+    notes = ()
+    warnings = ()
+
     def __init__(
         self, name: str, api: Api, *, key_id: str, algorithm: str, public_key: PublicKey | None
     ) -> None:

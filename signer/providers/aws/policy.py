@@ -23,7 +23,12 @@ def session_policy(statements: Sequence[Statement]) -> str:
 
 
 def key_statement(
-    key: KeyReference, region: str | None, role: RoleReference, algorithm: str | None, *, pinned: bool
+    key: KeyReference,
+    region: str | None,
+    role: RoleReference,
+    algorithm: str | None,
+    *,
+    pinned: bool,
 ) -> Statement:
     """What signing with one key needs.
 
@@ -44,15 +49,11 @@ def key_statement(
         "Resource": f"arn:{partition}:kms:{key.region or region or '*'}:{account}:key/{name}",
     }
     if key.is_alias:
-        statement["Condition"] = {
-            "ForAnyValue:StringEquals": {"kms:ResourceAliases": key.name}
-        }
+        statement["Condition"] = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": key.name}}
     return statement
 
 
-def secret_statement(
-    secret: SecretReference, region: str | None, role: RoleReference
-) -> Statement:
+def secret_statement(secret: SecretReference, region: str | None, role: RoleReference) -> Statement:
     """What reading one secret needs; a bare name gets the six random characters of its ARN."""
     resource = secret.text
     if secret.region is None:

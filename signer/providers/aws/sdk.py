@@ -95,9 +95,7 @@ class SdkCalls:
 
     def with_credentials(self, credentials: Credentials) -> Self:
         """The same, with these credentials."""
-        return type(self)(
-            self._region, self._timeout, credentials=credentials, session=self._core
-        )
+        return type(self)(self._region, self._timeout, credentials=credentials, session=self._core)
 
     def credential(self) -> str:
         """Which credential it is: its place and its access key id.

@@ -6,6 +6,7 @@ no permission; GitHub Docs, "Configuring OpenID Connect in Amazon Web Services".
 
 import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from signer.errors import ProviderError
 from signer.jwt import unverified_claims
 from signer.providers.aws.api import Api
 from signer.providers.aws.calls import AwsFailure, Calls, Credentials
-from signer.providers.aws.failures import Place
+from signer.providers.aws.failures import Place, explain
 from signer.providers.aws.policy import Statement, session_policy, trust_statement
 from signer.providers.aws.reference import RoleReference, parse_role
 from signer.providers.host import Host
@@ -102,15 +103,15 @@ class Access:
 
 
 def session_name(text: str) -> str:
-    """A role session's name: at most 64 of STS's characters; the end, which tells runs apart,
-    stays."""
+    """A role session's name: at most 64 of STS's characters.
+
+    The end stays, which tells runs apart.
+    """
     name = re.sub(r"[^\w+=,.@-]+", "-", text, flags=re.ASCII).strip("-")
     return name[-_NAME_LIMIT:].lstrip("-") if len(name) > 1 else "policy-audit-signer"
 
 
 def _tell_caller(calls: Calls, timeout: float, notify: Callable[[str], None]) -> None:
-    import time
-
     try:
         answer = calls.call("sts:GetCallerIdentity", {}, time.monotonic() + timeout)
     except (AwsFailure, ProviderError):
@@ -121,8 +122,6 @@ def _tell_caller(calls: Calls, timeout: float, notify: Callable[[str], None]) ->
 def _refusal(
     failure: AwsFailure, role: RoleReference, token: str, audience: str, place: Place
 ) -> ProviderError:
-    from signer.providers.aws.failures import explain
-
     if failure.code not in _REFUSED:
         return explain(failure, "sts:AssumeRoleWithWebIdentity", place)
     claims = unverified_claims(token)

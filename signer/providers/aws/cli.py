@@ -61,6 +61,7 @@ class CliCalls:
     Args:
         region: the region to ask; None for that of the AWS configuration.
         environ: the environment; the AWS, proxy and CA variables of it are passed on.
+        credentials: None for the command line's own chain.
 
     Raises:
         ProviderError: ``command-missing``.
@@ -68,10 +69,16 @@ class CliCalls:
 
     longest_attempt = 0.0
 
-    def __init__(self, region: str | None, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        region: str | None,
+        environ: Mapping[str, str],
+        *,
+        credentials: Credentials | None = None,
+    ) -> None:
         self._command = find_command("aws", "AWS_CLI", environ, fix=_FIX)
         self._region = region
-        self._credentials: Credentials | None = None
+        self._credentials = credentials
         self._environ = {name: value for name, value in environ.items() if _PASSED.fullmatch(name)}
         self._environ |= {
             # One attempt: each retry is told in the log, and all of them end in time.
@@ -81,6 +88,14 @@ class CliCalls:
             "AWS_CLI_AUTO_PROMPT": "off",
             "PYTHONIOENCODING": "utf-8",
         }
+        if credentials is not None:
+            for name in [name for name in self._environ if _STORED.fullmatch(name)]:
+                del self._environ[name]
+            self._environ |= {
+                "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+                "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+                "AWS_SESSION_TOKEN": credentials.session_token,
+            }
 
     def call(
         self, operation: str, parameters: Mapping[str, str | int | bytes], deadline: float
@@ -115,16 +130,9 @@ class CliCalls:
 
     def with_credentials(self, credentials: Credentials) -> Self:
         """The same, with these credentials in the command's environment."""
-        other = type(self)(self._region, {**self._environ, "AWS_CLI": self._command})
-        for name in [name for name in other._environ if _STORED.fullmatch(name)]:
-            del other._environ[name]
-        other._credentials = credentials
-        other._environ |= {
-            "AWS_ACCESS_KEY_ID": credentials.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
-            "AWS_SESSION_TOKEN": credentials.session_token,
-        }
-        return other
+        return type(self)(
+            self._region, {**self._environ, "AWS_CLI": self._command}, credentials=credentials
+        )
 
     def credential(self) -> str:
         """Which credential it is, as far as the environment tells; the chain's own order."""

@@ -26,7 +26,7 @@ _POOL = 16
 class _FewServices(Loader):  # type: ignore[misc]
     """botocore's loader of models, without the walk through those of all services."""
 
-    def list_available_services(self, type_name: str) -> list[str]:
+    def list_available_services(self, _type: str) -> list[str]:
         return list(SERVICES)
 
 
@@ -126,7 +126,7 @@ class SdkCalls:
         if not signed:
             config = config.merge(Config(signature_version=UNSIGNED))
         given = self._credentials
-        return boto3.Session(botocore_session=self._core).client(  # type: ignore[call-overload]
+        return boto3.Session(botocore_session=self._core).client(
             service,
             region_name=self._region,
             config=config,

@@ -13,8 +13,9 @@ from signer.providers.aws.sdk import SdkCalls
 
 
 def fetch_secret(text: str, access: Access) -> bytes:
-    """The bytes of a secret: ``SecretString`` as UTF-8 without line ends after it, or
-    ``SecretBinary``.
+    """The bytes of a secret.
+
+    They are ``SecretString`` as UTF-8, without line ends after it, or ``SecretBinary``.
 
     Args:
         text: ``aws-secretsmanager:NAME_OR_ARN``.

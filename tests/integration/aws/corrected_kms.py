@@ -17,7 +17,7 @@ from tests.integration.aws.keys import MAC_ALGORITHMS, SIGNING_ALGORITHMS, Mater
 Parameters = dict[str, Any]
 
 
-class KmsRefusal(JsonRESTError):
+class KmsRefusal(JsonRESTError):  # type: ignore[misc]  # noqa: N818
     """An error of KMS: all of these have the HTTP status 400."""
 
     code = 400
@@ -29,13 +29,11 @@ class KmsRefusal(JsonRESTError):
 def apply() -> None:
     """Correct moto in this process."""
     # API: CreateKey (KeySpec): moto has neither Ed25519 nor ML-DSA.
-    models.KeySpec.key_specs = classmethod(  # type: ignore[method-assign,assignment]
+    models.KeySpec.key_specs = classmethod(
         lambda _: sorted([*SIGNING_ALGORITHMS, *MAC_ALGORITHMS, "SYMMETRIC_DEFAULT"])
     )
-    models.generate_private_key = Material  # type: ignore[assignment]
-    models.Key.signing_algorithms = property(  # type: ignore[assignment]
-        lambda key: SIGNING_ALGORITHMS.get(key.key_spec)
-    )
+    models.generate_private_key = Material
+    models.Key.signing_algorithms = property(lambda key: SIGNING_ALGORITHMS.get(key.key_spec))
     for operation in (sign, get_public_key, generate_mac, verify_mac, describe_key):
         setattr(KmsResponse, operation.__name__, operation)
     # Developer Guide, "Multi-Region keys": mrk- and 32 hex digits without hyphens.
@@ -43,7 +41,7 @@ def apply() -> None:
     models.generate_key_id = lambda multi_region=False: (
         f"mrk-{original().replace('-', '')}" if multi_region else original()
     )
-    responses.KmsResponse._validate_cmk_id = lambda self, key_id: None  # type: ignore[method-assign]
+    responses.KmsResponse._validate_cmk_id = lambda self, key_id: None
 
 
 def resolve(account: str, region: str, key_id: str) -> Key:
@@ -141,7 +139,9 @@ def describe_key(self: KmsResponse) -> str:
     """API: DescribeKey: works in every key state."""
     key = resolve(self.current_account, self.region, _parameters(self)["KeyId"])
     metadata = key.to_dict()["KeyMetadata"]
-    return json.dumps({"KeyMetadata": {**metadata, "MacAlgorithms": MAC_ALGORITHMS.get(key.key_spec)}})
+    return json.dumps(
+        {"KeyMetadata": {**metadata, "MacAlgorithms": MAC_ALGORITHMS.get(key.key_spec)}}
+    )
 
 
 def _parameters(response: KmsResponse) -> Parameters:
@@ -189,12 +189,15 @@ def _check_length(message: bytes, kind: str, algorithm: str) -> None:
         bits = int(algorithm.rpartition("_")[2])
         fits = not algorithm.startswith(("ML_DSA", "ED25519_SHA")) and len(message) == bits // 8
     if not fits:
-        raise KmsRefusal("ValidationException", f"Digest or message is invalid length for {algorithm}.")
+        raise KmsRefusal(
+            "ValidationException", f"Digest or message is invalid length for {algorithm}."
+        )
 
 
 def _check_dry_run(asked: Parameters) -> None:
     """Developer Guide, "Testing your permissions": DryRun always fails, when all is well too."""
     if asked.get("DryRun"):
         raise KmsRefusal(
-            "DryRunOperationException", "The request would have succeeded, but the DryRun option is set."
+            "DryRunOperationException",
+            "The request would have succeeded, but the DryRun option is set.",
         )

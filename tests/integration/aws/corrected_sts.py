@@ -41,7 +41,7 @@ def apply() -> None:
             raise STSClientError("AccessDenied", message)
         return original(self)
 
-    TokenResponse.assume_role_with_web_identity = assume_role_with_web_identity  # type: ignore[method-assign]
+    TokenResponse.assume_role_with_web_identity = assume_role_with_web_identity
 
 
 def trusts(role_arn: str, claims: dict[str, str]) -> bool:

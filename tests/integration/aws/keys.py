@@ -77,9 +77,12 @@ class Material:
         elif algorithm == "ED25519_SHA_512":
             signature = self.private.sign(message)
         else:
-            digest: Any = {"256": hashes.SHA256, "384": hashes.SHA384, "512": hashes.SHA512}[
-                algorithm.rpartition("_")[2]
-            ]()
+            kinds: dict[str, Any] = {
+                "256": hashes.SHA256,
+                "384": hashes.SHA384,
+                "512": hashes.SHA512,
+            }
+            digest = kinds[algorithm.rpartition("_")[2]]()
             how = utils.Prehashed(digest) if message_type == "DIGEST" else digest
             if algorithm.startswith("ECDSA"):
                 signature = self.private.sign(message, ec.ECDSA(how))

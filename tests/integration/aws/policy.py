@@ -4,7 +4,7 @@ Source: IAM User Guide, "IAM JSON policy reference" and "Policy evaluation logic
 operator that is not known here is an error, never silently ignored.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -54,7 +54,9 @@ def applies(statement: Mapping[str, Any], request: Request) -> bool:
     action = request.action.lower()
     return (
         any(fnmatchcase(action, pattern.lower()) for pattern in _list(statement["Action"]))
-        and any(_like(request.resource, pattern) for pattern in _list(statement.get("Resource", "*")))
+        and any(
+            _like(request.resource, pattern) for pattern in _list(statement.get("Resource", "*"))
+        )
         and _principal_matches(statement.get("Principal"), request.principal)
         and all(
             _holds(operator, key, _list(wanted), request.context)
@@ -69,7 +71,7 @@ def _holds(
 ) -> bool:
     quantifier, _, plain = operator.rpartition(":")
     values = _list(context[key]) if key in context else []
-    tests = {
+    tests: dict[str, Callable[[str], bool]] = {
         "StringEquals": lambda value: value in wanted,
         "StringNotEquals": lambda value: value not in wanted,
         "StringLike": lambda value: any(_like(value, pattern) for pattern in wanted),

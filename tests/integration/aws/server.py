@@ -81,8 +81,8 @@ class Recorder:
             fault = self._next_fault(operation)
         if fault is not None:
             return _refuse(start_response, fault)
-        answer = self._inner(environ, start_response)
-        return answer
+        answered: Iterable[bytes] = self._inner(environ, start_response)
+        return answered
 
     def _next_fault(self, operation: str) -> dict[str, Any] | None:
         for fault in self._faults:

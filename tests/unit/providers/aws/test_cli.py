@@ -5,6 +5,7 @@ import os
 import stat
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,8 +47,8 @@ class Aws:
         self.program.chmod(self.program.stat().st_mode | stat.S_IXUSR)
 
     @property
-    def seen(self) -> dict[str, dict[str, str]]:
-        found: dict[str, dict[str, str]] = json.loads(self.seen_file.read_text())
+    def seen(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.seen_file.read_text())
         return found
 
     def calls(self, **environ: str) -> CliCalls:
@@ -61,7 +62,11 @@ def aws(tmp_path: Path) -> Aws:
 
 
 def _call(calls: CliCalls, seconds: float = 60) -> object:
-    parameters = {"KeyId": "alias/audit", "Message": b"\0digest", "MessageType": "DIGEST"}
+    parameters: dict[str, str | int | bytes] = {
+        "KeyId": "alias/audit",
+        "Message": b"\0digest",
+        "MessageType": "DIGEST",
+    }
     return calls.call("kms:Sign", parameters, time.monotonic() + seconds)
 
 

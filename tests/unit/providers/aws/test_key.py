@@ -1,4 +1,4 @@
-"""A key of AWS KMS, whichever way calls are made: what is asked, how often, and what of it holds."""
+"""A key of AWS KMS, however calls are made: what is asked, how often, and what holds."""
 
 import dataclasses
 from pathlib import Path
@@ -127,7 +127,7 @@ def test_an_hmac_algorithm_for_another_key_is_refused(kms_directory: Path) -> No
 def test_a_key_for_another_use_is_refused(kms_directory: Path) -> None:
     calls = FakeCalls(kms_directory)
     known = calls.GetPublicKey("alias/RSA_2048")
-    calls.GetPublicKey = lambda KeyId: {**known, "KeyUsage": "ENCRYPT_DECRYPT"}  # type: ignore[method-assign]
+    calls.GetPublicKey = lambda **_: {**known, "KeyUsage": "ENCRYPT_DECRYPT"}  # type: ignore[method-assign]
     with pytest.raises(ProviderError) as refusal:
         _open(calls, "alias/RSA_2048")
     assert refusal.value.code == "aws-key-usage"

@@ -1,5 +1,6 @@
 """What is in the action's image, and what is not."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -67,6 +68,15 @@ def test_all_is_byte_compiled(image: str) -> None:
     )
     done = _in_image(image, "/opt/signer/bin/python3", "-I", "-c", script)
     assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
+
+
+def test_nothing_is_compiled_at_start(image: str) -> None:
+    """Neither the signer nor Python's own library, which the official base has no byte code of."""
+    entrypoint = ["-I", "-v", "/opt/signer/entrypoint.py"]
+    done = _in_image(image, "/opt/signer/bin/python3", *entrypoint)
+    loaded = re.findall(r"code object from '?(.*?)'?$", done.stderr, flags=re.MULTILINE)
+    assert len(loaded) > 100
+    assert [path for path in loaded if not path.endswith(".pyc")] == []
 
 
 def test_the_command_line_says_its_version(image: str) -> None:

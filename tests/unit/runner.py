@@ -77,7 +77,9 @@ def second(line: str) -> Command | None:
     """A command in the newer syntax, ``::name properties::data``."""
     # TrimStart, and StartsWith by culture: what is not shown does not hide a command.
     text = re.sub(
-        r"^[\s\u00ad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+", "", line
+        r"^[\s\u00ad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]+",
+        "",
+        line,
     )
     if not text.startswith("::"):
         return None

@@ -36,6 +36,7 @@ ATTACKS = [
     "\xad::error::x",
     "\u180e::error::x",
     "\ufe0f::error::x",
+    "\u034f::error::x",
     "\u2028::error::x",
     "%0A::error::x",
 ]

@@ -121,6 +121,12 @@ def test_audit_files_are_lines_without_the_white_space_around_them() -> None:
     assert settings.audit_file == ("a b.jsonl", "reports/*.sarif", "!reports/old.sarif")
 
 
+@pytest.mark.parametrize("between", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_only_a_line_feed_ends_a_line(between: str) -> None:
+    """Else a file name that a shell's glob found could leave another file out."""
+    assert len(_load(audit_file=f"a{between}!audit.jsonl").audit_file) == 1
+
+
 def test_a_missing_audit_file_says_both_names() -> None:
     [problem] = _problems(audit_file="\n \n")
     assert "setting-missing" in problem

@@ -28,7 +28,8 @@ def find(name: str) -> Path | None:
 
     Args:
         name: ``docker`` (a client whose engine answers), a key of :data:`GO_TOOLS`, of
-            :data:`PYTHON_TOOLS`, of :data:`SYSTEM_TOOLS` or of :data:`NPM_TOOLS` (the folder with ``node_modules``).
+            :data:`PYTHON_TOOLS`, of :data:`SYSTEM_TOOLS` or of :data:`NPM_TOOLS` (the folder
+            with ``node_modules``).
 
     Raises:
         KeyError: no such peer.

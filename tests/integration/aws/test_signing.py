@@ -22,7 +22,9 @@ SLOW_SAMPLE = [
 ]
 
 
-def _signed_and_verified(cloud: Cloud, audit: Path, provider: str, spec: str, algorithm: str) -> None:
+def _signed_and_verified(
+    cloud: Cloud, audit: Path, provider: str, spec: str, algorithm: str
+) -> None:
     arn = cloud.key(spec)
     cloud.forget()
     done = cloud.sign(
@@ -123,7 +125,14 @@ def test_the_environments_region_yields_to_the_arn(
 
 
 def test_two_regions_are_refused_before_anything_is_asked(cloud: Cloud, audit: Path) -> None:
-    chosen = ["--provider", "aws_kms_sdk", "--aws-kms-key", cloud.key(), "--aws-region", "us-east-1"]
+    chosen = [
+        "--provider",
+        "aws_kms_sdk",
+        "--aws-kms-key",
+        cloud.key(),
+        "--aws-region",
+        "us-east-1",
+    ]
     cloud.forget()
     done = cloud.sign(audit, *chosen)
     assert (done.code, done.error) == (2, "aws-region-conflict")

@@ -255,6 +255,7 @@ def test_verifying_expects_its_own_repository(step: Step) -> None:
     assert step.run({"GITHUB_REPOSITORY_ID": "78"}, **said, expect="repository_id=77") == 0
     assert step.run({"GITHUB_REPOSITORY_ID": "78"}, **said, expect="repository=*") == 0
     assert step.run({"GITHUB_REPOSITORY_ID": "78"}, **said, expect="run_id=42") == 1
+    assert step.run({"GITHUB_REPOSITORY_ID": "78"}, **said, type="any") == 1
     assert step.run({"GITHUB_REPOSITORY_ID": ""}, **said) == 0  # by name
     error = step.refuse({"GITHUB_REPOSITORY_ID": "", "GITHUB_REPOSITORY": ""}, **said)
     assert error.code == "repository-unknown"

@@ -3,18 +3,16 @@
 import compileall
 import hashlib
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bench.process import RUN_SIGNER, print_import_costs
 from bench.rounds import Sample, take_turns
-from tests.integration.aws.cloud import Cloud
+from tests.integration.aws.cloud import Cloud, running_server
 from tests.peers import find
 
 ROUNDS = 15
@@ -30,7 +28,7 @@ def main() -> None:
         print("bench: aws or cosign is missing; run make peers", file=sys.stderr)
         return
     compileall.compile_dir(str(ROOT / "signer"), quiet=1)
-    with tempfile.TemporaryDirectory(prefix="bench-") as name, _server() as url:
+    with tempfile.TemporaryDirectory(prefix="bench-") as name, running_server(Path(name)) as url:
         folder = Path(name)
         cloud = Cloud(url, aws)
         cloud.key()
@@ -120,30 +118,6 @@ def _write_large(path: Path) -> None:
     with path.open("wb") as file:
         for _ in range(LARGE // len(block)):
             file.write(block)
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.aws.server", str(port)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(300):
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
 
 
 if __name__ == "__main__":

@@ -93,7 +93,15 @@ def test_we_verify_what_cosign_had_the_same_key_sign(
     if kind == "attestation":
         predicate = audit.with_name("predicate.json")
         predicate.write_text("{}")
-        arguments = ("attest-blob", *common, "--predicate", predicate, "--type", "urn:test", audit)
+        arguments: tuple[str | Path, ...] = (
+            "attest-blob",
+            *common,
+            "--predicate",
+            predicate,
+            "--type",
+            "urn:test",
+            audit,
+        )
     else:
         arguments = ("sign-blob", *common, audit)
     done = _cosign(cloud, audit.parent, *arguments)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from signer.settings import Given
 
 PROVIDERS = ("aws_kms_sdk", "aws_kms")
+_TRUST = {"public-key", "hmac", "integrity-only"}
 _ACCESS = ("aws-region", "aws-role-to-assume", "aws-audience")
 
 
@@ -26,8 +27,10 @@ def problems(
     provider = given["provider"].value if "provider" in given else None
     reference = environ.get("POLICY_SIGNING_KEY", "")
     fetches = reference.startswith(SECRET_SCHEME)
+    # Verifying, a provider is only looked at where nothing else is trusted.
+    used = signing or not _TRUST & given.keys()
     found = []
-    if provider is None:
+    if signing and provider is None:
         found += [
             UsageError(
                 "setting-conflict",
@@ -37,7 +40,7 @@ def problems(
             for name in ("aws-kms-key", *(() if fetches else _ACCESS))
             if name in given
         ]
-    if provider in PROVIDERS and "aws-kms-key" not in given:
+    if used and provider in PROVIDERS and "aws-kms-key" not in given:
         found.append(
             UsageError(
                 "setting-missing",
@@ -54,7 +57,7 @@ def problems(
                 fix=f"take {label} out, or set mode to verify.",
             )
         )
-    if "aws-role-to-assume" not in given and "aws-audience" in given:
+    if signing and "aws-role-to-assume" not in given and "aws-audience" in given:
         label = given["aws-audience"].label
         found.append(
             UsageError(

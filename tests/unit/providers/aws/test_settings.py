@@ -91,3 +91,11 @@ def test_a_public_key_pins_aws_keys_only() -> None:
 def test_a_mac_of_kms_is_verified_with_the_provider() -> None:
     settings = _load({"provider": "aws_kms_sdk", "aws-kms-key": KEY}, model=VerifySettings)
     assert settings.provider == "aws_kms_sdk"
+
+
+def test_a_trusted_key_needs_nothing_of_the_provider() -> None:
+    environ = {"POLICY_SIGNING_PROVIDER": "aws_kms_sdk"}
+    settings = _load({"public-key": "k.pem"}, environ, VerifySettings)
+    assert settings.aws_kms_key is None
+    with pytest.raises(SettingsError):
+        _load(environ=environ, model=VerifySettings)

@@ -114,7 +114,7 @@ def test_what_fails_on_this_side(
 ) -> None:
     changed = {**cloud.environ, **changes}
     environ = {name: value for name, value in changed.items() if value}
-    options = ["--aws-kms-key", "alias/x", "--provider-timeout", "4s"]
+    options = ["--aws-kms-key", "alias/x", "--provider-timeout", "12s"]
     done = cloud.sign(audit, "--provider", provider, *options, environ=environ)
     assert (done.code, done.error) == (3, error), done.err
 

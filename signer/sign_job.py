@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from signer.github.host import host_of
 from signer.github.paths import JobPaths
 from signer.github.run import run_of
 from signer.job_files import Result, find_files
@@ -48,7 +49,9 @@ def sign(
         return None
     for path in files:  # before the first use of a key, which may make it
         paths.check_output(output_folder(path, settings) / path.name)
-    provider = open_provider(settings, default_kms_directory=default_kms_directory(environ))
+    provider = open_provider(
+        settings, host_of(environ, log), default_kms_directory=default_kms_directory(environ)
+    )
     _announce(provider, log)
     audits = sign_audit_files(
         files,

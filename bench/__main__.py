@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import audit, image, process
+from bench import audit, aws, image, process
 
-BENCHMARKS = {"audit": audit.main, "process": process.main, "image": image.main}
+BENCHMARKS = {"audit": audit.main, "process": process.main, "aws": aws.main, "image": image.main}
 
 
 def main() -> int:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from signer.github.host import host_of
 from signer.github.paths import JobPaths
 from signer.github.run import run_of
 from signer.job_files import Result, find_files
@@ -11,7 +12,7 @@ from signer.log import Log
 from signer.providers import Provider
 from signer.providers.choose import open_provider
 from signer.settings import SignSettings, default_kms_directory
-from signer.signing import Progress, SignedAudit, sign_audit_files, targets_for
+from signer.signing import Progress, SignedAudit, output_folder, sign_audit_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,12 @@ def sign(
         from signer.gate.decide import open_gate
 
         gate = open_gate(settings, environ)
-    provider = open_provider(settings, default_kms_directory=default_kms_directory(environ))
+    for path in files:  # before the first use of a key, which may make it
+        paths.check_output(output_folder(path, settings) / path.name)
+    provider = open_provider(
+        settings, host_of(environ, log), default_kms_directory=default_kms_directory(environ)
+    )
     _announce(provider, log)
-    for path in files:
-        for target in targets_for(path, settings, provider).paths():
-            paths.check_output(target)
     audits = sign_audit_files(
         files,
         settings,
@@ -72,11 +74,15 @@ def sign(
     results = [_signed_result(one, provider, paths) for one in audits]
     for one, result in zip(audits, results, strict=True):
         log.info(
-            f"signed {one.subject}: {one.audit.event_count} events, {result['audit-digest']} "
+            f"signed {one.subject}: {_events(one.audit.event_count)}, {result['audit-digest']} "
             f"-> {result['signed-audit-file']}"
         )
     kept = [[one.audit.path, *reversed(one.targets.paths())] for one in audits]
     return Signed(audits, provider, results, [paths.shown(path) for few in kept for path in few])
+
+
+def _events(count: int) -> str:
+    return "1 event" if count == 1 else f"{count} events"
 
 
 def _announce(provider: Provider, log: Log) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.unit.support import EVENTS, SECRET
 
 _NEVER = (
+    *("jwt", "yaml", "signer.gate"),
     *("boto3", "botocore", "azure", "requests", "urllib3", "msal", "urllib.request", "http.client"),
     *("ssl", "asyncio", "multiprocessing", "concurrent.futures", "subprocess", "unittest"),
     *("hypothesis", "xml", "sqlite3"),

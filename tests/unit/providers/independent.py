@@ -1,26 +1,23 @@
 """Other implementations that verify what a provider signed, from the message itself."""
 
 import json
-import shutil
 import subprocess
 from base64 import b64decode
 from pathlib import Path
 
-import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import mldsa
 
 from signer.crypto.algorithms import ALGORITHMS, Scheme
 from signer.crypto.keys import PublicKey
+from tests.peers import require
 
 _PSS_OPTIONS = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"]
 
 
 def openssl(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     """Run openssl; skips the test, by name, where there is none."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is missing")
-    return subprocess.run(["openssl", *arguments], capture_output=True, check=False)
+    return subprocess.run([require("openssl"), *arguments], capture_output=True, check=False)
 
 
 def verifies(
@@ -58,9 +55,9 @@ def sha256(message: bytes, folder: Path) -> bytes:
 
 def stored_secret(directory: Path, key_id: str) -> bytes:
     """The bytes of an HMAC key, read from the embedded KMS's own file (docs/embedded-kms.md)."""
-    uuid, number = key_id.rsplit(":key/")[1].split("/")
+    uuid, _, number = key_id.rsplit(":key/")[1].partition("/")
     document = json.loads((directory / f"key-{uuid}.json").read_bytes())
-    return b64decode(document["versions"][int(number) - 1]["material"])
+    return b64decode(document["versions"][int(number or 1) - 1]["material"])
 
 
 def _ml_dsa_verifies(public_key: PublicKey, message: bytes, signature: bytes) -> bool:

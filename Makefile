@@ -3,15 +3,17 @@
 # make test    everything the tests need, then all of them
 # make lint    ruff, mypy, actionlint, zizmor, hadolint
 # make bench   the figures, each beside its peers
+# make image   the action's image, as policy-audit-signer:test
+# make docs   README tables and JSON Schema anew from the code
 # make lock    requirements/*.txt anew from requirements/*.in
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
-IMAGE := policy-audit-signer:test
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/policy-audit-signer
 
-.PHONY: setup demo test lint bench peers image lock clean
+.PHONY: setup demo test lint bench peers image docs lock clean
 
 setup: $(VENV)/setup
 
@@ -34,29 +36,31 @@ $(VENV)/lint: $(VENV)/test requirements/lint.txt
 demo: setup
 	examples/demo.sh
 
-peers:
-	tests/peers/install.sh
+# What this machine can have of cosign, act, Docker, …; REQUIRE_PEERS=1 makes tests insist on all.
+peers: $(VENV)/test
+	$(BIN)/python -m tests.peers
 
-image: peers
-	tests/peers/build-image.sh $(IMAGE)
+image: $(VENV)/test
+	$(BIN)/python -m tests.peers docker base image
 
-test: $(VENV)/test image
+test: peers
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/lint
+	$(BIN)/python -m tests.peers actionlint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/actionlint
+	PATH="$(CACHE)/bin:$$PATH" actionlint
 	$(BIN)/zizmor --offline --quiet action.yml .github
 	$(BIN)/hadolint Dockerfile
 
-bench: $(VENV)/test image
+bench: peers
 	$(BIN)/python -m bench
 
-lock:
+lock: $(VENV)/lint
 	cd requirements && for name in runtime build test lint; do \
-	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --upgrade --output-file $$name.txt $$name.in; \
 	done
 

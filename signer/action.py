@@ -5,13 +5,14 @@ from collections.abc import Mapping
 
 from signer import __version__
 from signer.errors import SettingsError, SignerError, UsageError
-from signer.github.masking import SECRET_VARIABLES
+from signer.github.masking import is_secret
 from signer.github.paths import JobPaths
 from signer.jobs import check, sign
 from signer.log import Log, RunnerLog
 from signer.process import run, tolerant_streams
 from signer.report import write_checked, write_refused, write_signed, write_skipped
 from signer.settings import (
+    NOT_YET,
     Given,
     Settings,
     SignSettings,
@@ -49,7 +50,8 @@ def act(environ: Mapping[str, str], log: Log, *, container: bool = True) -> int:
     inputs = _inputs(environ, log)
     mode = inputs["mode"].value if "mode" in inputs else environ.get("POLICY_MODE", "")
     model = _MODES.get(mode.strip() or "sign", SignSettings)
-    said = {name: given for name, given in inputs.items() if name in fields_of(model)}
+    used = {*fields_of(model), *NOT_YET}
+    said = {name: given for name, given in inputs.items() if name in used}
     for name in inputs.keys() - said.keys():
         log.warning("policy audit: unused input", f"input {name} is not used in mode {mode}")
     paths = JobPaths(environ, container=container)
@@ -62,9 +64,7 @@ def act(environ: Mapping[str, str], log: Log, *, container: bool = True) -> int:
     return _sign(load(SignSettings, said, environ), environ, log, paths)
 
 
-def _sign(
-    settings: SignSettings, environ: Mapping[str, str], log: Log, paths: JobPaths
-) -> int:
+def _sign(settings: SignSettings, environ: Mapping[str, str], log: Log, paths: JobPaths) -> int:
     signed = sign(settings, environ, log, paths, count_decisions=settings.show_summary)
     if signed is None:
         write_skipped(environ)
@@ -73,33 +73,33 @@ def _sign(
     return 0
 
 
-def _verify(
-    settings: VerifySettings, environ: Mapping[str, str], log: Log, paths: JobPaths
-) -> int:
+def _verify(settings: VerifySettings, environ: Mapping[str, str], log: Log, paths: JobPaths) -> int:
     checked = check(_expecting_own_repository(settings, environ), environ, log, paths)
     write_checked(checked, environ, show_summary=settings.show_summary)
     return checked.error.exit_code if checked.error else 0
 
 
 def _inputs(environ: Mapping[str, str], log: Log) -> dict[str, Given]:
-    known = sorted({name for model in _MODES.values() for name in fields_of(model)})
+    names = sorted({name for model in _MODES.values() for name in fields_of(model)})
     inputs: dict[str, Given] = {}
     for variable, value in environ.items():
-        if not variable.startswith("INPUT_") or not value.strip():
+        if not variable.startswith("INPUT_"):
             continue
         name = variable.removeprefix("INPUT_").lower()
-        if f"INPUT_{name.upper()}" in SECRET_VARIABLES:
+        if is_secret(variable):
             raise UsageError(
                 "secret-as-input",
                 f"{name} was given through with:, and secrets come from the environment only",
                 fix="set env: POLICY_SIGNING_KEY: ${{ secrets.… }} on the step instead.",
             )
-        if name in known:
+        if not value.strip():
+            continue
+        if name in names or name in NOT_YET:
             inputs[name] = Given(f"input {name}", value)
         else:
             log.warning(
                 "policy audit: unknown input",
-                f"there is no input {name}{nearest(name, known)}",
+                f"there is no input {name}{nearest(name, names)}",
             )
     return inputs
 

@@ -4,11 +4,12 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
 from signer import __version__
-from signer.errors import UsageError
+from signer.errors import AuditFileError, OutputError, SignerError, UsageError
+from signer.github.commands import log_line
 from signer.log import Log, RunnerLog, TerminalLog
 from signer.process import run, tolerant_streams
 from signer.progress import progress_bar
@@ -42,6 +43,16 @@ _HIDDEN = ("mode", "audit-file", "show-summary")
 _SHORT = {"public-key": "--key"}
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors look like all others, and are no workflow commands either."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        print(f"error[usage]: {log_line(message)}", file=sys.stderr)
+        print(f"  fix: see {self.prog} --help", file=sys.stderr)
+        raise SystemExit(UsageError.exit_code)
+
+
 def main() -> None:
     """Run the command line in this process; never returns."""
     tolerant_streams()
@@ -52,9 +63,7 @@ def main() -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = argparse.ArgumentParser(
-        prog="signer", description=_DESCRIPTION, epilog=_EXIT_CODES, allow_abbrev=False
-    )
+    top = _Parser(prog="signer", description=_DESCRIPTION, epilog=_EXIT_CODES, allow_abbrev=False)
     top.add_argument("--version", action="version", version=f"signer {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     sign = _command(commands, "sign", "sign audit files", _SIGN_EXAMPLES, _sign)
@@ -121,6 +130,14 @@ def _said(arguments: argparse.Namespace, model: type[Settings]) -> dict[str, Giv
                     fix="give it a value, or leave it out.",
                 )
             said[name] = Given(f"--{name}", text)
+    for name in arguments.audit:
+        if "\n" in name:
+            raise AuditFileError(
+                "audit-file-name",
+                "its path has a line feed, and audit files are named a line each",
+                fix="rename it.",
+                path=repr(name),
+            )
     if arguments.audit:
         said["audit-file"] = Given("AUDIT", "\n".join(arguments.audit))
     return said
@@ -151,7 +168,7 @@ def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -
         _print_json(signed.fields() if signed else {"results": [], "files": []})
     elif signed and not arguments.github:
         for result in signed.results:
-            print(result["signed-audit-file"])
+            _print(log_line(str(result["signed-audit-file"])))
     return 0
 
 
@@ -159,11 +176,18 @@ def _verify(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log)
     from signer.github.paths import JobPaths
     from signer.jobs import check
 
-    settings = load(VerifySettings, _said(arguments, VerifySettings), environ)
-    with progress_bar() as progress:
-        checked = check(
-            settings, environ, log, JobPaths(environ, container=False), progress=progress
-        )
+    try:
+        settings = load(VerifySettings, _said(arguments, VerifySettings), environ)
+        with progress_bar() as progress:
+            checked = check(
+                settings, environ, log, JobPaths(environ, container=False), progress=progress
+            )
+    except SignerError as error:
+        if arguments.github:
+            from signer.report import write_refused
+
+            write_refused(error, environ)
+        raise
     if arguments.github:
         from signer.report import write_checked
 
@@ -174,7 +198,7 @@ def _verify(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log)
         from signer.describe import describe_verified
 
         for name, verified in checked.verified.items():
-            print(describe_verified(name, verified))
+            _print(describe_verified(name, verified))
     return checked.error.exit_code if checked.error else 0
 
 
@@ -185,19 +209,23 @@ def _inspect(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: L
     if arguments.json:
         _print_json(fields)
     else:
-        print(describe_bundle(fields))
+        _print(describe_bundle(fields))
     return 0
 
 
 def _print_json(fields: Mapping[str, Any]) -> None:
-    json.dump(fields, sys.stdout, indent=2)
-    print()
+    # On a runner, "##[" would start a command anywhere in a line; it only occurs in strings.
+    _print(json.dumps(fields, indent=2).replace("##[", "#\\u0023["))
 
 
-def complete_help(path: Sequence[str]) -> str:
-    """The help text of a command, for the documentation's check."""
-    current = parser()
-    for name in path:
-        choices = next(a for a in current._actions if isinstance(a, argparse._SubParsersAction))
-        current = choices.choices[name]
-    return current.format_help()
+def _print(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            "output-failed",
+            f"standard output could not be written: {error.strerror}",
+            fix="free some space there, or send the output elsewhere.",
+        ) from error

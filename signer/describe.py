@@ -10,7 +10,7 @@ from signer.envelope import bundle
 from signer.envelope.dsse import Envelope
 from signer.errors import UsageError
 from signer.github.commands import log_line
-from signer.verifying import Verified
+from signer.verdict import Verified
 
 _PROVES = {
     Assurance.DIGEST: "integrity only, no origin",
@@ -65,8 +65,11 @@ def inspect_bundle(path: str) -> dict[str, Any]:
 def describe_bundle(fields: dict[str, Any]) -> str:
     """The same as lines, below a warning."""
     lines = ["NOT VERIFIED: this is what the bundle says of itself"]
-    lines += [f"  {name:12}{log_line(str(value))}" for name, value in fields.items()
-              if name not in ("verified", "statement")]
+    lines += [
+        f"  {name:14}{log_line(str(value))}"
+        for name, value in fields.items()
+        if name not in ("verified", "statement")
+    ]
     if "statement" in fields:
         shown = json.dumps(fields["statement"], indent=2, ensure_ascii=False)
         lines += [f"  {log_line(line)}" for line in shown.split("\n")]
@@ -97,8 +100,10 @@ def _statement_lines(statement: Statement) -> list[str]:
         lines.append(
             (
                 "run",
-                f"{run.repository} {run.ref} {run.sha}, run {run.run_id}.{run.run_attempt} "
-                "(the word of whoever holds the key, not proved)",
+                (
+                    f"{run.repository} {run.ref} {run.sha}, run {run.run_id}.{run.run_attempt} "
+                    "(the word of whoever holds the key, not proved)"
+                ),
             )
         )
     return [f"  {name:12}{log_line(text)}" for name, text in lines]

@@ -20,12 +20,19 @@ from signer.providers import Provider
 from signer.providers.choose import open_provider
 from signer.settings import Settings, SignSettings, VerifySettings, default_kms_directory
 from signer.signing import Progress, SignedAudit, sign_audit_files, targets_for
-from signer.verifying import Demands, Verified, verify
+from signer.verdict import Demands, Verified
+from signer.verifying import verify
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
 
 Result = dict[str, str | int | bool]
+
+_NOTHING_CHECKED: Result = {
+    "verified": False,
+    "reason": "audit-file-not-found",
+    "message": "there was no audit file to verify",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,7 @@ class Checked:
     def fields(self) -> dict[str, Any]:
         """The outputs: those of the first failure, else of the first file."""
         chosen = next((result for result in self.results if not result["verified"]), None)
-        first = chosen or (self.results[0] if self.results else {})
+        first = chosen or (self.results[0] if self.results else _NOTHING_CHECKED)
         said = {name: value for name, value in first.items() if name != "audit-file"}
         return {**said, "results": self.results}
 
@@ -139,8 +146,13 @@ def check(
         except SignerError as error:
             log.error(error)
             answer.error = answer.error or error
-            failed = {"verified": False, "reason": error.code, "message": error.message}
-            answer.results.append({"audit-file": name, **failed})
+            failed: Result = {
+                "audit-file": name,
+                "verified": False,
+                "reason": error.code,
+                "message": error.message,
+            }
+            answer.results.append(failed)
             continue
         answer.verified[name] = verified
         answer.results.append(_verified_result(name, verified, verifier, bundle, paths))
@@ -162,7 +174,8 @@ def flat(fields: Mapping[str, Any]) -> dict[str, str]:
 
 def _find(settings: Settings, log: Log) -> list[Path]:
     found = find_audit_files(settings.audit_file)
-    for line in found.unmatched:
+    nothing_left = () if found.files or found.unmatched else (" ".join(settings.audit_file),)
+    for line in found.unmatched or nothing_left:
         if settings.if_no_files_found == "error":
             raise AuditFileError(
                 "audit-file-not-found",
@@ -185,22 +198,10 @@ def _find(settings: Settings, log: Log) -> list[Path]:
 
 def _announce(provider: Provider, log: Log) -> None:
     log.info(f"provider {provider.name}, {provider.algorithm}, key {provider.key_id}")
-    if provider.name == "sha256":
-        log.warning(
-            "policy audit: integrity only",
-            "This is a plain SHA-256 record: it proves integrity only, and anybody could have "
-            "made it. Choose a provider, or set POLICY_SIGNING_KEY.",
-        )
-    if provider.name == "kms":
-        log.info(
-            "the embedded software KMS is a simulation: its keys are files, which can be copied "
-            "(assurance software-key)"
-        )
-    if getattr(provider, "is_short", False):
-        log.warning(
-            "policy audit: short key",
-            "POLICY_SIGNING_KEY has less than 32 bytes: HMAC-SHA256 deserves as many random ones.",
-        )
+    for note in provider.notes:
+        log.info(note)
+    for warning in provider.warnings:
+        log.warning("policy audit: assurance", warning)
 
 
 def _signed_result(one: SignedAudit, provider: Provider, paths: JobPaths) -> Result:

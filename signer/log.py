@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Protocol, TextIO
 
 from signer.errors import AuditFileError, SettingsError, SignerError
@@ -33,8 +34,8 @@ class TerminalLog:
         """Say one line."""
         self._print(text)
 
-    def warning(self, title: str, text: str) -> None:
-        """``warning: text``; the title is for annotations."""
+    def warning(self, title: str, text: str) -> None:  # noqa: ARG002 - for annotations
+        """``warning: text``."""
         self._print(f"warning: {text}")
 
     def error(self, error: SignerError) -> None:
@@ -44,7 +45,8 @@ class TerminalLog:
             self._print(f"  fix: {problem.fix}")
 
     def _print(self, text: str) -> None:
-        print(log_line(redact(text, self._secrets)), file=self._stream, flush=True)
+        with suppress(OSError):
+            print(log_line(redact(text, self._secrets)), file=self._stream, flush=True)
 
 
 class RunnerLog:
@@ -84,7 +86,8 @@ class RunnerLog:
         self._print(command(kind, message, safe))
 
     def _print(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
+        with suppress(OSError):
+            print(line, file=self._stream, flush=True)
 
 
 def _problems(error: SignerError) -> list[SignerError]:

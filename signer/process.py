@@ -5,14 +5,18 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
-from signer.errors import SignerError
+from signer.errors import OutputError, SignerError
 from signer.log import Log
 
 EXIT_INTERNAL = 70
 """An error in the signer itself (sysexits.h, EX_SOFTWARE)."""
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(BaseException):
@@ -26,25 +30,37 @@ class Stopped(BaseException):
 def run(job: Callable[[], int], log: Log) -> NoReturn:
     """Run a job and end the process with its exit code, whatever happens.
 
-    A signal unwinds the job, so that temporary files go, and ends the process at once with
-    128 + its number: threads that wait for a service are not waited for.
+    The first signal unwinds the job, so that temporary files go, and ends the process at once
+    with 128 + its number: threads that wait for a service are not waited for.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    code = EXIT_INTERNAL
     try:
-        code = job()
+        for number in _SIGNALS:
+            signal.signal(number, _stop)
+        code = _outcome(job, log)
+        with suppress(OSError):
+            sys.stderr.flush()
+        sys.stdout.flush()
     except Stopped as stopped:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        log.info(f"stopped by {signal.Signals(stopped.number).name}; nothing is half-written")
         code = 128 + stopped.number
+    except OSError:
+        # Who read the answer has gone, or its disk is full: a success was not told to anybody.
+        code = code or OutputError.exit_code
+    finally:
+        os._exit(code)
+
+
+def _outcome(job: Callable[[], int], log: Log) -> int:
+    try:
+        return job()
+    except Stopped as stopped:
+        log.info(f"stopped by {signal.Signals(stopped.number).name}; nothing is half-written")
+        return 128 + stopped.number
     except SignerError as error:
         log.error(error)
-        code = error.exit_code
+        return error.exit_code
     except BrokenPipeError:
-        # Who read our output has gone: say nothing more, also not when the streams are closed.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 128 + signal.SIGPIPE
+        return 128 + signal.SIGPIPE
     except Exception as error:
         for line in traceback.format_exception(error):
             for part in line.rstrip().split("\n"):
@@ -56,10 +72,7 @@ def run(job: Callable[[], int], log: Log) -> NoReturn:
                 fix="please report it with the lines above; nothing is half-written.",
             )
         )
-        code = EXIT_INTERNAL
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+        return EXIT_INTERNAL
 
 
 def tolerant_streams() -> None:
@@ -70,4 +83,7 @@ def tolerant_streams() -> None:
 
 
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    # Another signal must not interrupt the tidying up after this one.
+    for each in _SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
     raise Stopped(number)

@@ -104,7 +104,8 @@ def checked_summary(checked: Checked) -> str:
         )
         for result in checked.results
     ]
-    title = "Policy audit NOT verified" if checked.error else "Policy audit verified"
+    trusted = checked.results and not checked.error
+    title = "Policy audit verified" if trusted else "Policy audit NOT verified"
     return document(title, table(("Result", "Audit file", "", "Assurance", "Key"), rows))
 
 

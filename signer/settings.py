@@ -37,7 +37,7 @@ _VARIABLES = {"provider": PROVIDER}
 
 # What a workflow may ask of a later version. To ignore one would be to sign with less
 # protection, or to keep less, than was asked for.
-_NOT_YET = ("signing-policy", "archive", "trusted-keys")
+NOT_YET = ("signing-policy", "archive", "trusted-keys")
 
 RUN_FIELDS = tuple(Run.model_fields)
 
@@ -75,7 +75,9 @@ def _expectations(value: Any) -> Any:
     for line in _lines(value):
         name, equals, wanted = line.partition("=")
         if not equals or name not in RUN_FIELDS:
-            raise ValueError(f"must be NAME=VALUE lines, where NAME is one of {_either(RUN_FIELDS)}")
+            raise ValueError(
+                f"must be NAME=VALUE lines, where NAME is one of {_either(RUN_FIELDS)}"
+            )
         if expected.setdefault(name, wanted) != wanted:
             raise ValueError(f"expects two different values of {name}")
     return expected
@@ -241,9 +243,7 @@ def variable_for(name: str) -> str:
     return _VARIABLES.get(name) or "POLICY_" + name.replace("-", "_").upper()
 
 
-def load(
-    model: type[Model], said: Mapping[str, Given], environ: Mapping[str, str]
-) -> Model:
+def load(model: type[Model], said: Mapping[str, Given], environ: Mapping[str, str]) -> Model:
     """Settings from what was said outright and from the environment.
 
     Args:
@@ -261,7 +261,7 @@ def load(
             given[name] = said[name]
         elif value := environ.get(variable_for(name), "").strip():
             given[name] = Given(variable_for(name), value)
-    problems = _unsupported(environ)
+    problems = _unsupported(said, environ)
     problems += _key_problems(given, environ)
     problems += _sign_conflicts(given) if model is SignSettings else _trust_problems(given)
     raw: dict[str, Any] = {name: item.value for name, item in given.items()}
@@ -300,15 +300,18 @@ def _problem(item: dict[str, Any], given: Mapping[str, Given]) -> UsageError:
     )
 
 
-def _unsupported(environ: Mapping[str, str]) -> list[UsageError]:
+def _unsupported(said: Mapping[str, Given], environ: Mapping[str, str]) -> list[UsageError]:
+    labels = {name: said[name].label for name in NOT_YET if name in said}
+    for name in NOT_YET:
+        if name not in labels and environ.get(variable_for(name), "").strip():
+            labels[name] = variable_for(name)
     return [
         UsageError(
             "setting-not-supported",
-            f"{variable_for(name)} is set, but this version has no {name}",
+            f"{label} is set, but this version has no {name}",
             fix="unset it, or use a version that has it; it is never silently ignored.",
         )
-        for name in _NOT_YET
-        if environ.get(variable_for(name), "").strip()
+        for name, label in labels.items()
     ]
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from signer import __version__
-from signer.audit.formats import format_for
+from signer.audit.formats import AuditFormat, format_for
 from signer.audit.reader import AuditFile, read_audit_file
 from signer.audit.statement import (
     AuditFileFacts,
@@ -45,9 +45,7 @@ class Targets:
 
     def paths(self) -> list[Path]:
         """The results in the order they appear: the signed audit last."""
-        return [
-            path for path in (self.public_key, self.plain_signature, self.signed_audit) if path
-        ]
+        return [path for path in (self.public_key, self.plain_signature, self.signed_audit) if path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +107,8 @@ def sign_audit_files(
         ProviderError: no signature, or one that does not verify.
         OutputError: a result exists or could not be written.
     """
+    formats = {path: settings.audit_format or format_for(path) for path in files}
+    _refuse_misplaced_pointer(settings.event_pointer, formats)
     targets = [targets_for(path, settings, provider) for path in files]
     _refuse_clashes(files, targets)
     refuse_existing([path for one in targets for path in one.paths()], overwrite=settings.overwrite)
@@ -117,7 +117,7 @@ def sign_audit_files(
         hasher = provider.hasher() if settings.plain_signature else None
         audit = read_audit_file(
             path,
-            format=settings.audit_format or format_for(path),
+            format=formats[path],
             event_pointer=settings.event_pointer,
             hashers=[hasher] if hasher else [],
             count_decisions=count_decisions,
@@ -151,13 +151,27 @@ def sign_audit_files(
     return results
 
 
+def _refuse_misplaced_pointer(pointer: str | None, formats: dict[Path, AuditFormat]) -> None:
+    for path, audit_format in formats.items():
+        if pointer is not None and audit_format is not AuditFormat.JSON:
+            raise UsageError(
+                "setting-conflict",
+                f"event-pointer is set, and {path} is read as {audit_format}",
+                fix="sign files of the format json only with it, or set audit-format: json.",
+            )
+
+
 def _side_by_side(
     sign: Callable[[int], tuple[bytes, bytes, bytes | None]], count: int
 ) -> list[tuple[bytes, bytes, bytes | None]]:
     if count == 1:
         return [sign(0)]
-    with ThreadPoolExecutor(min(count, MAX_PARALLEL_SIGNATURES)) as pool:
+    pool = ThreadPoolExecutor(min(count, MAX_PARALLEL_SIGNATURES))
+    try:
         return list(pool.map(sign, range(count)))
+    finally:
+        # Neither a failure nor a signal waits for what a service has not answered yet.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _refuse_clashes(files: Sequence[Path], targets: list[Targets]) -> None:
@@ -243,4 +257,3 @@ def _progress_of(path: Path, progress: Progress | None) -> Callable[[int], None]
         return None
     size = path.stat().st_size if path.exists() else 0
     return lambda done: progress(path, done, size)
-

@@ -1,67 +1,45 @@
-"""Is this record whole, and did the trusted key sign it? Offline, and in this order:
+"""Is this record whole, and did the trusted key sign it?
+
+Offline, and in this order:
 
 the bundle is parsed; its signature is checked with what the verifier trusts; only then is the
 statement read; then the file, its digest, size, events and Merkle root are compared with it.
 """
 
-import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
 from signer.assurance import Assurance
+from signer.audit.formats import AuditFormat
 from signer.audit.reader import read_audit_file
 from signer.audit.statement import PREDICATE_TYPE, Statement, parse_time
 from signer.crypto.verifier import Verifier
 from signer.envelope import bundle, dsse, strict_json
 from signer.envelope.dsse import Envelope
-from signer.errors import AuditFileError, UsageError, VerificationError
+from signer.errors import AuditFileError, VerificationError
+from signer.other_bundles import verify_attestation, verify_message
+from signer.verdict import (
+    FORGED,
+    Demands,
+    Progress,
+    Verified,
+    check_signature,
+    compare_digest,
+    digest_of,
+    malformed,
+)
 
 # What a clock may be ahead of another one.
 CLOCK_SKEW = timedelta(minutes=5)
 
-_STATEMENT_TYPES = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
-_FORGED = "get the signed audit and the audit file again from where they were signed."
-
-Kind = Literal["signed-audit", "attestation", "message-signature"]
-
-
-@dataclass(frozen=True, slots=True)
-class Demands:
-    """What must hold beyond the signature.
-
-    Attributes:
-        any_type: take other attestations and message signatures too.
-        expect: run field (GitHub's claim name) to the value it must have; ``*`` is any.
-        max_age: how old the statement may be.
-        minimum_assurance: the weakest assurance that is accepted.
-    """
-
-    any_type: bool = False
-    expect: Mapping[str, str] | None = None
-    max_age: timedelta | None = None
-    minimum_assurance: Assurance = Assurance.DIGEST
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What was verified.
-
-    Attributes:
-        kind: what the bundle is; only ``signed-audit`` speaks of events and of a run.
-        sha256: the audit file's digest, 32 bytes.
-        statement: the verified statement of a signed audit.
-        file_compared: whether the file itself was there, and not only its digest.
-    """
-
-    kind: Kind
-    sha256: bytes
-    statement: Statement | None
-    file_compared: bool
+# Why a file could not be read at all; other refusals are of its content, which is compared.
+_NOT_READ = tuple(
+    f"audit-file-{why}" for why in ("not-found", "unreadable", "not-regular", "changed")
+)
 
 
 def verify(
@@ -71,7 +49,7 @@ def verify(
     demands: Demands,
     *,
     now: datetime | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Verified:
     """Verify a bundle about an audit file.
 
@@ -91,7 +69,13 @@ def verify(
     parsed = bundle.decode(bundle_text)
     if isinstance(parsed.content, Envelope):
         return _verify_envelope(
-            parsed.content, parsed.hint, audit, verifier, demands, now or datetime.now(UTC), progress
+            parsed.content,
+            parsed.hint,
+            audit,
+            verifier,
+            demands,
+            now or datetime.now(UTC),
+            progress,
         )
     if not demands.any_type:
         raise VerificationError(
@@ -99,7 +83,7 @@ def verify(
             "this bundle is a signature over a file's bytes, not a signed audit",
             fix="verify it with --type any, if that is what you expect.",
         )
-    return _verify_message(parsed.content, parsed.hint, audit, verifier, demands, progress)
+    return verify_message(parsed.content, parsed.hint, audit, verifier, demands, progress)
 
 
 def _verify_envelope(
@@ -109,11 +93,11 @@ def _verify_envelope(
     verifier: Verifier,
     demands: Demands,
     now: datetime,
-    progress: Callable[[int], None] | None,
+    progress: Progress | None,
 ) -> Verified:
     hasher = verifier.hasher()
     hasher.update(dsse.pae(envelope.payload_type, envelope.payload))
-    _check_signature(verifier, envelope.signature, hasher.digest(), (envelope.keyid, hint))
+    check_signature(verifier, envelope.signature, hasher.digest(), (envelope.keyid, hint))
     if envelope.payload_type != dsse.PAYLOAD_TYPE:
         raise VerificationError(
             "wrong-payload-type",
@@ -122,10 +106,10 @@ def _verify_envelope(
         )
     fields = strict_json.loads(envelope.payload, what="the signed statement")
     if not isinstance(fields, dict):
-        raise _malformed("it is not a JSON object")
+        raise malformed("it is not a JSON object")
     if fields.get("predicateType") != PREDICATE_TYPE:
         if demands.any_type:
-            return _verify_attestation(fields, audit, demands, progress)
+            return verify_attestation(fields, audit, demands, progress)
         raise VerificationError(
             "wrong-predicate-type",
             f"the statement's predicateType is {str(fields.get('predicateType'))[:80]!r}, "
@@ -146,46 +130,20 @@ def _verify_envelope(
     )
 
 
-def _check_signature(
-    verifier: Verifier, signature: bytes, digest: bytes, labels: tuple[str | None, str | None]
-) -> None:
-    try:
-        verifier.verify(signature, digest)
-    except VerificationError:
-        # keyid and hint are not signed: they tell a person where to look, and decide nothing.
-        key = verifier.public_key
-        known = (key.fingerprint, key.hint) if key else ("hmac", "sha256")
-        seen = next((label for label in labels if label), None)
-        if seen is not None and not any(label in known for label in labels if label):
-            raise VerificationError(
-                "wrong-key",
-                f"the signature is not by the trusted key ({known[0]}): it names {seen[:80]!r}",
-                fix="verify with the public key that belongs to the one named, "
-                "if that is a key you trust.",
-            ) from None
-        raise VerificationError(
-            "altered-statement",
-            f"the signature does not match the statement with {verifier.algorithm}: the statement "
-            "or the signature was altered",
-            fix=_FORGED + " If the key is RSA, it may have been used with another algorithm: "
-            "name it with --algorithm.",
-        ) from None
-
-
 def _parse(fields: dict[str, Any]) -> Statement:
     subjects = fields.get("subject")
     if isinstance(subjects, list) and len(subjects) != 1:
         raise VerificationError(
             "wrong-subject",
             f"the statement has {len(subjects)} subjects; a signed audit has exactly one",
-            fix=_FORGED,
+            fix=FORGED,
         )
     try:
         return Statement.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise _malformed(f"{place}: {first['msg']}") from None
+        raise malformed(f"{place}: {first['msg']}") from None
 
 
 def _check_consistency(statement: Statement, verifier: Verifier) -> None:
@@ -219,26 +177,27 @@ def _check_assurance(assurance: Assurance, demands: Demands) -> None:
         )
 
 
-def _compare(
-    statement: Statement, audit: Path | bytes, progress: Callable[[int], None] | None
-) -> None:
+def _compare(statement: Statement, audit: Path | bytes, progress: Progress | None) -> None:
     expected = bytes.fromhex(statement.subject[0].digest.sha256)
     if isinstance(audit, bytes):
-        _compare_digest(audit, [expected])
+        compare_digest(audit, [expected])
         return
     facts = statement.predicate.audit_file
+    if facts.event_pointer is not None and facts.format is not AuditFormat.JSON:
+        raise malformed(f"it has an event pointer for the format {facts.format}")
     try:
         read = read_audit_file(
             audit, format=facts.format, event_pointer=facts.event_pointer, progress=progress
         )
     except AuditFileError as error:
-        _require_readable(audit, error)
-        if _digest_of(audit) != expected:
+        if error.code in _NOT_READ:
+            raise
+        if digest_of(audit) != expected:
             raise _altered(audit, f"it does not even read as {facts.format}") from error
         raise VerificationError(
             "wrong-event-count",
             f"{audit} is the signed file, but its events cannot be read: {error.message}",
-            fix=_FORGED,
+            fix=FORGED,
         ) from error
     if read.sha256 != expected:
         raise _altered(audit, f"its SHA-256 is {read.sha256.hex()}, not {expected.hex()}")
@@ -272,7 +231,7 @@ def _check_age(statement: Statement, max_age: timedelta | None, now: datetime) -
     try:
         signed = parse_time(text)
     except ValueError:
-        raise _malformed(f"{text!r} is not a time") from None
+        raise malformed(f"{text!r} is not a time") from None
     if signed > now + CLOCK_SKEW:
         raise VerificationError(
             "from-the-future",
@@ -287,116 +246,15 @@ def _check_age(statement: Statement, max_age: timedelta | None, now: datetime) -
         )
 
 
-def _verify_attestation(
-    fields: dict[str, Any],
-    audit: Path | bytes,
-    demands: Demands,
-    progress: Callable[[int], None] | None,
-) -> Verified:
-    _refuse_run_demands(demands, "attestation")
-    if fields.get("_type") not in _STATEMENT_TYPES:
-        raise _malformed(f"_type is {str(fields.get('_type'))[:80]!r}")
-    subjects = fields.get("subject")
-    digests = []
-    for subject in subjects if isinstance(subjects, list) else []:
-        digest = subject.get("digest") if isinstance(subject, dict) else None
-        text = digest.get("sha256") if isinstance(digest, dict) else None
-        if isinstance(text, str):
-            digests.append(text.lower())
-    expected = [bytes.fromhex(text) for text in digests if _is_sha256(text)]
-    actual = audit if isinstance(audit, bytes) else _digest_of(audit)
-    _compare_digest(actual, expected)
-    return Verified("attestation", actual, None, isinstance(audit, Path))
-
-
-def _verify_message(
-    message: bundle.MessageSignature,
-    hint: str | None,
-    audit: Path | bytes,
-    verifier: Verifier,
-    demands: Demands,
-    progress: Callable[[int], None] | None,
-) -> Verified:
-    _refuse_run_demands(demands, "message signature")
-    if isinstance(audit, bytes):
-        if not verifier.algorithm.endswith("_SHA_256") or verifier.public_key is None:
-            raise UsageError(
-                "file-needed",
-                f"a message signature by {verifier.algorithm} cannot be checked against a digest",
-                fix="give the file itself.",
-            )
-        sha256, digest = audit, audit
-    else:
-        hasher = verifier.hasher()
-        sha256, digest = _digest_of(audit, hasher), hasher.digest()
-    if message.sha256 != sha256:
-        raise VerificationError(
-            "altered-file",
-            f"the file's SHA-256 is {sha256.hex()}, and the bundle is for {message.sha256.hex()}",
-            fix=_FORGED,
-        )
-    _check_signature(verifier, message.signature, digest, (None, hint))
-    return Verified("message-signature", sha256, None, isinstance(audit, Path))
-
-
-def _refuse_run_demands(demands: Demands, kind: str) -> None:
-    asked = any(wanted != "*" for wanted in (demands.expect or {}).values())
-    if asked or demands.max_age or demands.minimum_assurance is not Assurance.DIGEST:
-        raise VerificationError(
-            "unexpected-run",
-            f"a run, an age or an assurance is expected, and this {kind} states none",
-            fix="take expect, max-age and minimum-assurance out, or verify a signed audit.",
-        )
-
-
-def _compare_digest(actual: bytes, expected: list[bytes]) -> None:
-    if actual not in expected:
-        named = ", ".join(digest.hex() for digest in expected[:3]) or "no SHA-256 at all"
-        raise VerificationError(
-            "wrong-subject",
-            f"the signed statement is about {named}, not about {actual.hex()}",
-            fix="give the signed audit that belongs to this file.",
-        )
-
-
-def _require_readable(path: Path, error: AuditFileError) -> None:
-    try:
-        with path.open("rb"):
-            return
-    except OSError:
-        raise error from None
-
-
-def _digest_of(path: Path, *hashers: Any) -> bytes:
-    sha256 = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                for hasher in (sha256, *hashers):
-                    hasher.update(chunk)
-    except OSError as error:
-        raise AuditFileError(
-            "audit-file-unreadable",
-            f"it cannot be read: {error.strerror}",
-            fix="check the path and its permissions.",
-            path=str(path),
-        ) from error
-    return sha256.digest()
-
-
-def _is_sha256(text: str) -> bool:
-    return len(text) == 64 and all(character in "0123456789abcdef" for character in text)
-
-
 def _altered(path: Path, detail: str) -> VerificationError:
     return VerificationError(
-        "altered-file", f"{path} is not the file that was signed: {detail}", fix=_FORGED
+        "altered-file", f"{path} is not the file that was signed: {detail}", fix=FORGED
     )
 
 
 def _unequal(code: str, what: str, actual: object, stated: object) -> VerificationError:
     return VerificationError(
-        code, f"the file's {what} is {actual}, and the statement says {stated}", fix=_FORGED
+        code, f"the file's {what} is {actual}, and the statement says {stated}", fix=FORGED
     )
 
 
@@ -404,11 +262,5 @@ def _inconsistent(detail: str) -> VerificationError:
     return VerificationError(
         "inconsistent-statement",
         f"the statement contradicts the key that verified it: {detail}",
-        fix=_FORGED,
-    )
-
-
-def _malformed(detail: str) -> VerificationError:
-    return VerificationError(
-        "malformed-statement", f"the signed statement is not as specified: {detail}", fix=_FORGED
+        fix=FORGED,
     )

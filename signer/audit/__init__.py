@@ -1,0 +1,1 @@
+"""What is signed: an audit file read once, its events, their Merkle tree, the statement."""

@@ -11,11 +11,11 @@ import msgspec
 from msgspec import Raw
 
 from signer.audit.formats import AuditFormat
-from signer.audit.syntax import refusal
+from signer.audit.syntax import refusal, too_deep
 from signer.errors import AuditFileError
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:]', re.DOTALL)
-_INDEX = re.compile(r"0|[1-9][0-9]*")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 class _Run(msgspec.Struct):
@@ -81,37 +81,37 @@ def _at_pointer(text: bytes, pointer: str, path: str) -> list[Raw]:
 
     if pointer and not pointer.startswith("/"):
         raise refuse("a pointer starts with '/'")
-    value: bytes | Raw = text
+    value: bytes | Raw = text.lstrip()
     for token in pointer.split("/")[1:]:
         if re.search(r"~(?![01])", token):
             raise refuse("'~' must be written '~0', and '/' inside a name '~1'")
         name = token.replace("~1", "/").replace("~0", "~")
         kind = _kind(value)
-        if kind == "object":
+        if kind == "an object":
             members = msgspec.json.decode(value, type=dict[str, Raw])
             if name not in members:
                 raise refuse(f"there is no member {name!r}")
             value = members[name]
-        elif kind == "array":
+        elif kind == "an array":
             elements = _elements(value)
             if not _INDEX.fullmatch(name) or int(name) >= len(elements):
                 raise refuse(f"there is no element {name!r} in an array of {len(elements)}")
             value = elements[int(name)]
         else:
-            raise refuse(f"{name!r} would be inside a {kind}")
-    if _kind(value) != "array":
-        raise refuse(f"it leads to a {_kind(value)}")
+            raise refuse(f"{name!r} would be inside {kind}")
+    if _kind(value) != "an array":
+        raise refuse(f"it leads to {_kind(value)}")
     return _elements(value)
 
 
-def _kind(value: bytes | Raw) -> Literal["object", "array", "single value"]:
-    match bytes(memoryview(value)).lstrip()[:1]:
+def _kind(value: bytes | Raw) -> Literal["an object", "an array", "a single value"]:
+    match bytes(memoryview(value)[:1]):
         case b"{":
-            return "object"
+            return "an object"
         case b"[":
-            return "array"
+            return "an array"
         case _:
-            return "single value"
+            return "a single value"
 
 
 def _refuse_duplicates(text: bytes, path: str) -> None:
@@ -124,6 +124,8 @@ def _refuse_duplicates(text: bytes, path: str) -> None:
     try:
         # What the hooks return is all that is kept, so that no copy of the document is built.
         json.loads(text, object_pairs_hook=unique, parse_int=len, parse_float=len)
+    except RecursionError:
+        raise too_deep(path, 1) from None
     except KeyError:
         line, column = _second_name(text)
         raise AuditFileError(

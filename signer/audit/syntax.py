@@ -14,6 +14,8 @@ from signer.errors import AuditFileError
 
 _BOM = b"\xef\xbb\xbf"
 _OFFSET = re.compile(r"(?:JSON is malformed: )?(.*) \(byte (\d+)\)")
+# For these reasons msgspec names the byte after the wrong one.
+_ONE_TOO_FAR = ("trailing characters", "invalid character in unicode escape")
 # Each escape in turn: a whole pair, half of one (the group), or another.
 _ESCAPES = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.", re.DOTALL)
 
@@ -77,12 +79,7 @@ def refusal(text: bytes, *, path: str, line: int, at_end: bool) -> AuditFileErro
             column=error.start - start + 1,
         )
     except RecursionError:
-        return refuse(
-            "audit-file-too-deep",
-            "the value is nested too deeply",
-            0,
-            "flatten it; some 900 levels can be read.",
-        )
+        return too_deep(path, line)
     except ValueError as error:
         if (half := _half_pair(text)) is not None:
             return refuse(
@@ -111,10 +108,24 @@ def refusal(text: bytes, *, path: str, line: int, at_end: bool) -> AuditFileErro
     return None
 
 
+def too_deep(path: str, line: int) -> AuditFileError:
+    """The refusal of a value that the interpreter's stack is too small for."""
+    return AuditFileError(
+        "audit-file-too-deep",
+        "the value is nested too deeply",
+        fix="flatten it; some 900 levels can be read.",
+        path=path,
+        line=line,
+        column=1,
+    )
+
+
 def _reason(error: ValueError, text: bytes) -> tuple[str, int]:
     """The reason and the offset of msgspec's error; the end of the text where it is cut off."""
     found = _OFFSET.fullmatch(str(error))
-    return (found[1], int(found[2])) if found else ("", len(text))
+    if not found:
+        return "", len(text)
+    return found[1], int(found[2]) - (found[1] in _ONE_TOO_FAR)
 
 
 def _half_pair(text: bytes) -> int | None:

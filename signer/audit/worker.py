@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 from collections import deque
+from collections.abc import Iterable
 from types import TracebackType
 from typing import NoReturn, Self
 
@@ -137,7 +138,7 @@ def _serve(
     memory: mmap.mmap,
     slot_bytes: int,
     count_decisions: bool,
-    mask: set[signal.Signals],
+    mask: Iterable[int],
 ) -> NoReturn:
     """The second process: answer until the parent closes its end."""
     try:

@@ -1,0 +1,1 @@
+"""How a statement is packed: the DSSE envelope and the Sigstore bundle."""

@@ -144,6 +144,10 @@ def _text(fields: dict[str, Any], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str):
         raise _malformed(f"{name} is missing or not text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _malformed(f"{name} has half of a surrogate pair") from None
     return value
 
 

@@ -1,6 +1,7 @@
 """JSON from strangers: one reading only, or none."""
 
 import json
+from collections import Counter
 from typing import Any
 
 from signer.errors import VerificationError
@@ -20,8 +21,7 @@ def loads(text: bytes, *, what: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         fields = dict(pairs)
         if len(fields) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
+            twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
             raise VerificationError(
                 "duplicate-field",
                 f"{what} has the field {twice[:60]!r} twice, so that readers may differ on it",

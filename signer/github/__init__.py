@@ -1,0 +1,1 @@
+"""The runner: its inputs, files, commands and tokens."""

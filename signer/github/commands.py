@@ -10,7 +10,12 @@ from collections.abc import Mapping
 # GitHub cuts longer annotation messages.
 MAX_ANNOTATION = 4_096
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Characters that end a line, are invisible or turn the direction of writing (Unicode, Cf).
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
+# .NET compares text by culture, which passes over characters that have no weight.
+_COMMAND = re.compile("[^!-~]*::")
 
 
 def command(name: str, message: str, properties: Mapping[str, str] | None = None) -> str:
@@ -31,7 +36,7 @@ def log_line(text: str) -> str:
     """Text as exactly one log line that cannot be a command in either syntax."""
     line = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text).replace("##[", "#\\x23[")
     # A zero-width character would be invisible; a full stop shows that something was there.
-    return f".{line}" if line.lstrip().startswith("::") else line
+    return f".{line}" if _COMMAND.match(line) else line
 
 
 def _escape_data(text: str) -> str:

@@ -11,18 +11,22 @@ SECRET_VARIABLES = (
     "AZURE_CLIENT_SECRET",
     "AZURE_CLIENT_CERTIFICATE_PASSWORD",
     "GITHUB_TOKEN",
-    "INPUT_SIGNING-KEY",
 )
 
 # Masking shorter text would blacken half of every log and hide nothing.
 _SHORTEST = 4
 
 
+def is_secret(variable: str) -> bool:
+    """Whether a variable holds a secret, also where a workflow passed it through ``with:``."""
+    name = variable.removeprefix("INPUT_").upper().replace("-", "_")
+    return name in SECRET_VARIABLES or f"POLICY_{name}" in SECRET_VARIABLES
+
+
 def secrets_in(environ: Mapping[str, str]) -> list[str]:
     """The secret values of an environment, and each line of those that have several."""
     found: list[str] = []
-    for name in SECRET_VARIABLES:
-        value = environ.get(name, "")
+    for value in (value for name, value in environ.items() if is_secret(name)):
         for text in (value, *value.splitlines()):
             if len(text) >= _SHORTEST and text not in found:
                 found.append(text)

@@ -46,7 +46,10 @@ def request_token(environ: Mapping[str, str], audience: str, *, timeout: float =
     separator = "&" if "?" in url else "?"
     request = Request(  # noqa: S310 - the scheme is checked above
         f"{url}{separator}audience={quote(audience, safe='')}",
-        headers={"Authorization": f"Bearer {environ[TOKEN_VARIABLE]}", "Accept": "application/json"},
+        headers={
+            "Authorization": f"Bearer {environ[TOKEN_VARIABLE]}",
+            "Accept": "application/json",
+        },
     )
     try:
         with urlopen(request, timeout=timeout) as answer:  # noqa: S310

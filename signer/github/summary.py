@@ -27,8 +27,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """An HTML table of cells that are HTML already; at most ``MAX_ROWS`` rows."""
     lines = ["<table>", "<tr>" + "".join(f"<th>{cell(name)}</th>" for name in head) + "</tr>"]
     rows = list(rows)
-    for row in rows[:MAX_ROWS]:
-        lines.append("<tr>" + "".join(f"<td>{value}</td>" for value in row) + "</tr>")
+    lines += [
+        "<tr>" + "".join(f"<td>{value}</td>" for value in row) + "</tr>" for row in rows[:MAX_ROWS]
+    ]
     if len(rows) > MAX_ROWS:
         lines.append(
             f'<tr><td colspan="{len(head)}">and {len(rows) - MAX_ROWS} more: '

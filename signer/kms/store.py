@@ -75,7 +75,7 @@ class Store:
     def writing(self) -> Iterator[None]:
         """Hold the lock; makes the directory where there is none."""
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_directory(self._directory, 0o700)
             self._check_directory()
             lock = os.open(
                 self._directory / "lock",
@@ -85,6 +85,7 @@ class Store:
         except OSError as error:
             raise errors.unusable(str(self._directory), error) from error
         try:
+            _give_to_owner(lock, self._directory)
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         finally:
@@ -139,6 +140,8 @@ class Store:
             mode = self._directory.stat().st_mode
         except FileNotFoundError:
             return False
+        if not stat.S_ISDIR(mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         if mode & 0o077:
             raise errors.exposed(str(self._directory), stat.S_IMODE(mode), "700")
         return True
@@ -179,6 +182,7 @@ class Store:
             with open(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
+                _give_to_owner(descriptor, self._directory)
                 os.fsync(descriptor)
             os.replace(new, self._directory / name)
             self._sync_directory()
@@ -188,7 +192,8 @@ class Store:
     def _sync_directory(self) -> None:
         descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.fsync(descriptor)
+            with suppress(OSError):  # not every file system can; the file itself is synced
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
@@ -216,3 +221,20 @@ class Store:
 def _open_without_following(path: str, flags: int) -> int:
     """Open what is at ``path``, without following a link or waiting at a pipe put there."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _make_directory(path: Path, mode: int) -> None:
+    if path.is_dir():
+        return
+    _make_directory(path.parent, 0o777)
+    with suppress(FileExistsError):
+        path.mkdir(mode)
+    _give_to_owner(path, path.parent)
+
+
+def _give_to_owner(path: Path | int, folder: Path) -> None:
+    """As root, as in a container, give a file or descriptor to whom the folder belongs to."""
+    if os.geteuid() == 0:
+        owner = os.stat(folder)
+        with suppress(OSError):  # a user namespace may not know the owner
+            os.chown(path, owner.st_uid, owner.st_gid)

@@ -36,6 +36,14 @@ class Provider(Protocol):
     def public_key(self) -> "PublicKey | None":
         """The public key; None for a MAC or a digest."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the log says of this key, a line each."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know before they rely on such a signature."""
+
     def hasher(self) -> "Hasher":
         """A new hasher; what its ``digest()`` returns is what ``sign`` takes."""
 

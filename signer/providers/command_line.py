@@ -49,7 +49,9 @@ def find_command(name: str, variable: str, environ: Mapping[str, str], *, fix: s
             fix=f"set {variable} to the path of {name}, or unset it to find {name} on PATH.",
         )
     # A relative entry of PATH would be looked up in the workspace, where foreign files are.
-    folders = [folder for folder in environ.get("PATH", "").split(os.pathsep) if os.path.isabs(folder)]
+    folders = [
+        folder for folder in environ.get("PATH", "").split(os.pathsep) if os.path.isabs(folder)
+    ]
     found = shutil.which(name, path=os.pathsep.join(folders))
     if found is None:
         raise ProviderError("command-missing", f"the command line {name} was not found", fix=fix)

@@ -26,14 +26,18 @@ class HmacKey:
     algorithm = "HMAC_SHA_256"
     key_id = "hmac:POLICY_SIGNING_KEY"
     public_key = None
+    notes = ()
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
     @property
-    def is_short(self) -> bool:
-        """Whether to warn that the secret has less than `SHORT_SECRET` bytes."""
-        return len(self._secret) < SHORT_SECRET
+    def warnings(self) -> tuple[str, ...]:
+        """That the secret is short, where it has less than `SHORT_SECRET` bytes."""
+        if len(self._secret) >= SHORT_SECRET:
+            return ()
+        short = f"POLICY_SIGNING_KEY has less than {SHORT_SECRET} bytes"
+        return (f"{short}: HMAC-SHA256 deserves as many random ones.",)
 
     def hasher(self) -> Hasher:
         """A new hasher, keyed with the secret: its ``digest()`` is the MAC, 32 bytes."""

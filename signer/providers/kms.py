@@ -23,6 +23,7 @@ class KmsKey:
     """
 
     name = "kms"
+    warnings = ()
 
     def __init__(
         self,
@@ -43,6 +44,19 @@ class KmsKey:
     def assurance(self) -> Assurance:
         """``software-key``; ``shared-secret`` for an HMAC key."""
         return Assurance.SHARED_SECRET if self.public_key is None else Assurance.SOFTWARE_KEY
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """That it is a simulation, and whether the key was made just now."""
+        simulation = (
+            "the embedded software KMS is a simulation: its keys are files, which can be copied "
+            f"(assurance {self.assurance})"
+        )
+        return (
+            (simulation, "the key is new: this was its first use")
+            if self.created
+            else (simulation,)
+        )
 
     def hasher(self) -> Hasher:
         """A new hasher; its ``digest()`` is of the message type that the key takes."""

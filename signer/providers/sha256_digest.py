@@ -12,6 +12,11 @@ from signer.crypto.algorithms import algorithm_named
 from signer.crypto.hashers import Hasher
 from signer.errors import UsageError, VerificationError
 
+_INTEGRITY_ONLY = (
+    "This is a plain SHA-256 record: it proves integrity only, and anybody could have made it. "
+    "Choose a provider, or set POLICY_SIGNING_KEY."
+)
+
 
 class Sha256Digest:
     """A provider that holds no key; see `signer.providers.Provider`."""
@@ -21,6 +26,8 @@ class Sha256Digest:
     algorithm = "SHA_256"
     key_id = "sha256"
     public_key = None
+    notes = ()
+    warnings = (_INTEGRITY_ONLY,)
 
     def hasher(self) -> Hasher:
         """A new SHA-256."""

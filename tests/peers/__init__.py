@@ -11,28 +11,31 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers import engine
+from tests.peers import engine, npm_tools
 from tests.peers.cache import BIN, missing_reason
 from tests.peers.go_tools import GO_TOOLS
+from tests.peers.npm_tools import NPM_TOOLS
 
 SKIP_PREFIX = "peer missing: "
 
 # Peers that are ordinary programs on PATH, and the Debian package each comes in.
-SYSTEM_TOOLS = {"openssl": "openssl", "ssh-keygen": "openssh-client", "git": "git"}
+SYSTEM_TOOLS = {"git": "git", "openssl": "openssl", "ssh-keygen": "openssh-client"}
 
 
 def find(name: str) -> Path | None:
-    """The peer's program, or nothing where it is not on this machine.
+    """The peer's program (of packages, their folder), or nothing where it is not on this machine.
 
     Args:
-        name: ``docker`` (a client whose engine answers), a key of :data:`GO_TOOLS` or of
-            :data:`SYSTEM_TOOLS`.
+        name: ``docker`` (a client whose engine answers), a key of :data:`GO_TOOLS`, of
+            :data:`SYSTEM_TOOLS` or of :data:`NPM_TOOLS` (the folder with ``node_modules``).
 
     Raises:
         KeyError: no such peer.
     """
     if name == "docker":
         return engine.client() if engine.answers() else None
+    if name in NPM_TOOLS:
+        return npm_tools.folder(name)
     if name in GO_TOOLS:
         cached = BIN / name
         if cached.exists():

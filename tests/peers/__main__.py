@@ -6,10 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from tests.peers import SYSTEM_TOOLS, engine
+from tests.peers import SYSTEM_TOOLS, engine, go_tools, npm_tools
 from tests.peers.cache import PeerError, note
 from tests.peers.commands import apt_install
-from tests.peers.go_tools import GO_TOOLS, install
+from tests.peers.go_tools import GO_TOOLS
+from tests.peers.npm_tools import NPM_TOOLS
 
 Step = Callable[[], str]
 
@@ -17,7 +18,7 @@ Step = Callable[[], str]
 def main() -> int:
     """Install peers: all of them, as far as they can be had, or those named in the arguments.
 
-    Debian packages and Docker are one lane and Go builds another: two cores, two lanes.
+    Debian packages and Docker are one lane, npm and Go builds another: two cores, two lanes.
 
     Returns:
         The exit code: 1 where a peer that was named is missing.
@@ -28,11 +29,14 @@ def main() -> int:
         "base": engine.base_image,
         "image": engine.build,
     }
-    golang: dict[str, Step] = {name: partial(install, name) for name in GO_TOOLS}
+    others: dict[str, Step] = {
+        **{name: partial(npm_tools.install, name) for name in NPM_TOOLS},
+        **{name: partial(go_tools.install, name) for name in GO_TOOLS},
+    }
     wanted = set(sys.argv[1:])
     lanes = [
         {name: step for name, step in lane.items() if not wanted or name in wanted}
-        for lane in (debian, golang)
+        for lane in (debian, others)
     ]
     with ThreadPoolExecutor() as pool:
         missing = sum(pool.map(_walk, lanes))

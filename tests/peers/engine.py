@@ -19,7 +19,7 @@ BASE_IMAGE = "python:3.13-slim-trixie"
 IMAGE = "policy-audit-signer:test"
 
 _REPOSITORY = Path(__file__).parents[2]
-_BASE_TAR = CACHE / "base-trixie.tar"
+_BASE_TAR = CACHE / "base-image.tar"
 _CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 _PACKAGES = ("docker.io", "iptables")
 
@@ -66,7 +66,7 @@ def start() -> str:
     LOGS.mkdir(parents=True, exist_ok=True)
     with (LOGS / "dockerd.log").open("ab") as log:
         subprocess.Popen(
-            ["dockerd", "--iptables=false", "--bridge=none"],
+            ["dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -113,7 +113,7 @@ def build() -> str:
         PeerError: the build failed.
     """
     how: list[str] = [] if has_bridge() else ["--network=host"]
-    command = ["docker", "build", *how, "--tag", IMAGE, _REPOSITORY]
+    command: list[str | Path] = ["docker", "build", *how, "--tag", IMAGE, _REPOSITORY]
     settings = {} if has_bridge() else {"DOCKER_BUILDKIT": "0"}
     logged("image", command, timeout=900, environment=settings)
     return f"{IMAGE} built"

@@ -5,7 +5,9 @@ import hashlib
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_ssh_public_key,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from signer.crypto.keys import MAX_KEY_FILE, PublicKey
 from signer.errors import SignerError, UsageError, VerificationError
@@ -279,6 +283,31 @@ def test_weak_and_unknown_keys_are_refused(case: str) -> None:
 
 def _der_integer(value: bytes) -> bytes:
     return b"\x02" + bytes([len(value)]) + value
+
+
+@pytest.mark.parametrize("spec", KINDS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_an_altered_key_is_read_or_refused(spec: str, data: st.DataObject) -> None:
+    der = PublicKey.from_key(_made_once(spec)).der
+    start = data.draw(st.integers(0, min(len(der) - 1, 80)))
+    length = data.draw(st.integers(0, 4))
+    altered = der[:start] + data.draw(st.binary(max_size=4)) + der[start + length :]
+    with suppress(VerificationError):  # any other exception fails
+        key = PublicKey.from_pem(_pem(altered))
+        assert PublicKey.from_der(key.der) == key
+
+
+@given(content=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_whatever_is_no_key_is_refused(content: bytes) -> None:
+    for read in (PublicKey.from_pem, PublicKey.from_der):
+        with pytest.raises(VerificationError):
+            read(content)
+
+
+@cache
+def _made_once(spec: str) -> object:
+    return KINDS[spec]()
 
 
 def _signed(number: int) -> bytes:

@@ -5,10 +5,13 @@ import os
 import stat
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed448
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from signer.errors import ProviderError
 from signer.kms.service import EmbeddedKms
@@ -77,6 +80,18 @@ def test_only_the_owner_can_get_at_the_keys(umask: int, directory: Path) -> None
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
+def test_what_root_writes_belongs_to_whom_the_folder_belongs_to(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "chown", lambda path, user, group: given.append((user, group)))
+    EmbeddedKms(directory / "deep").ensure_alias("alias/policy-audit", "ECC_NIST_P256")
+    owner = directory.parent.stat()
+    # two directories, the lock, the key and the aliases
+    assert given == [(owner.st_uid, owner.st_gid)] * 5
+
+
 @pytest.mark.parametrize("mode", [0o701, 0o704, 0o710, 0o750, 0o755, 0o777])
 def test_a_directory_that_others_can_get_at_is_refused(
     mode: int, kms: EmbeddedKms, directory: Path
@@ -134,6 +149,11 @@ def _change(field: str, value: object) -> Callable[[Path], None]:
     return change
 
 
+def _ed448_key() -> bytes:
+    key = ed448.Ed448PrivateKey.generate()
+    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
 CORRUPT: dict[str, Callable[[Path], object]] = {
     "a symbolic link": _symlink,
     "a pipe": _replace_by_pipe,
@@ -153,6 +173,9 @@ CORRUPT: dict[str, Callable[[Path], object]] = {
     "no versions": _change("versions", []),
     "versions of another type": _change("versions", "abc"),
     "material that is no key": _change("versions", [{"created": "", "material": "AAAA"}]),
+    "material of another kind of key": _change(
+        "versions", [{"created": "", "material": b64encode(_ed448_key()).decode()}]
+    ),
     "material that is no base64": _change("versions", [{"created": "", "material": "A"}]),
     "material of another type": _change("versions", [{"created": "", "material": 1}]),
 }
@@ -194,8 +217,8 @@ def test_a_directory_that_can_t_be_made_is_told(place: str, tmp_path: Path) -> N
     directory = tmp_path / "file" if place == "a file" else tmp_path / "file" / "kms"
     with pytest.raises(ProviderError) as refusal:
         EmbeddedKms(directory).ensure_alias("alias/policy-audit", "ECC_NIST_P256")
-    assert refusal.value.code in ("kms-store-unusable", "kms-store-exposed")
-    assert "file" in refusal.value.message
+    assert refusal.value.code == "kms-store-unusable"
+    assert "Not a directory" in refusal.value.message
 
 
 @pytest.mark.parametrize("function", ["replace", "fsync"])

@@ -7,7 +7,6 @@ from signer import __version__
 from signer.errors import SettingsError, SignerError, UsageError
 from signer.github.masking import is_secret
 from signer.github.paths import JobPaths
-from signer.jobs import check, sign
 from signer.log import Log, RunnerLog
 from signer.process import run, tolerant_streams
 from signer.report import write_checked, write_refused, write_signed, write_skipped
@@ -65,6 +64,8 @@ def act(environ: Mapping[str, str], log: Log, *, container: bool = True) -> int:
 
 
 def _sign(settings: SignSettings, environ: Mapping[str, str], log: Log, paths: JobPaths) -> int:
+    from signer.sign_job import sign
+
     signed = sign(settings, environ, log, paths, count_decisions=settings.show_summary)
     if signed is None:
         write_skipped(environ)
@@ -74,6 +75,8 @@ def _sign(settings: SignSettings, environ: Mapping[str, str], log: Log, paths: J
 
 
 def _verify(settings: VerifySettings, environ: Mapping[str, str], log: Log, paths: JobPaths) -> int:
+    from signer.verify_job import check
+
     checked = check(_expecting_own_repository(settings, environ), environ, log, paths)
     write_checked(checked, environ, show_summary=settings.show_summary)
     return checked.error.exit_code if checked.error else 0

@@ -145,7 +145,7 @@ def _said(arguments: argparse.Namespace, model: type[Settings]) -> dict[str, Giv
 
 def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -> int:
     from signer.github.paths import JobPaths
-    from signer.jobs import sign
+    from signer.sign_job import sign
 
     settings = load(SignSettings, _said(arguments, SignSettings), environ)
     with progress_bar() as progress:
@@ -174,7 +174,7 @@ def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -
 
 def _verify(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -> int:
     from signer.github.paths import JobPaths
-    from signer.jobs import check
+    from signer.verify_job import check
 
     try:
         settings = load(VerifySettings, _said(arguments, VerifySettings), environ)

@@ -4,9 +4,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from signer.github.commands import log_line
-from signer.signing import Progress
+
+if TYPE_CHECKING:  # the help needs nothing that signs
+    from signer.signing import Progress
 
 # Smaller files are read before a person has seen a bar.
 LARGE_FILE = 64 << 20
@@ -14,7 +17,7 @@ _WIDTH = 30
 
 
 @contextmanager
-def progress_bar() -> Iterator[Progress | None]:
+def progress_bar() -> Iterator["Progress | None"]:
     """A progress function that draws; None where standard error is no terminal.
 
     The line is wiped at the end, also when the work fails.

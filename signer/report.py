@@ -5,11 +5,16 @@ Outside a runner there are no such files, and nothing is written.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from signer.errors import SignerError
 from signer.github.outputs import write_outputs, write_summary
 from signer.github.summary import cell, code, document, table
-from signer.jobs import Checked, Signed, flat
+from signer.job_files import flat
+
+if TYPE_CHECKING:  # one of the two jobs is never loaded
+    from signer.sign_job import Signed
+    from signer.verify_job import Checked
 
 _ASSURANCE = {
     "digest": "integrity only: anybody could have made this record",
@@ -19,7 +24,7 @@ _ASSURANCE = {
 }
 
 
-def write_signed(signed: Signed, environ: Mapping[str, str], *, show_summary: bool) -> None:
+def write_signed(signed: "Signed", environ: Mapping[str, str], *, show_summary: bool) -> None:
     """Outputs and summary of a signing job.
 
     Raises:
@@ -35,7 +40,7 @@ def write_skipped(environ: Mapping[str, str]) -> None:
     _outputs({"results": "[]", "files": ""}, environ)
 
 
-def write_checked(checked: Checked, environ: Mapping[str, str], *, show_summary: bool) -> None:
+def write_checked(checked: "Checked", environ: Mapping[str, str], *, show_summary: bool) -> None:
     """Outputs and summary of a verifying job.
 
     Raises:
@@ -55,7 +60,7 @@ def write_refused(error: SignerError, environ: Mapping[str, str]) -> None:
     _outputs({"verified": "false", "reason": error.code, "message": error.message}, environ)
 
 
-def signed_summary(signed: Signed) -> str:
+def signed_summary(signed: "Signed") -> str:
     """The summary of a signing job, as HTML in Markdown."""
     provider, first = signed.provider, signed.results[0]
     rows = []
@@ -92,7 +97,7 @@ def signed_summary(signed: Signed) -> str:
     )
 
 
-def checked_summary(checked: Checked) -> str:
+def checked_summary(checked: "Checked") -> str:
     """The summary of a verifying job, as HTML in Markdown."""
     rows = [
         (

@@ -3,7 +3,6 @@
 import base64
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -166,6 +165,8 @@ def _side_by_side(
 ) -> list[tuple[bytes, bytes, bytes | None]]:
     if count == 1:
         return [sign(0)]
+    from concurrent.futures import ThreadPoolExecutor  # not needed for one file
+
     pool = ThreadPoolExecutor(min(count, MAX_PARALLEL_SIGNATURES))
     try:
         return list(pool.map(sign, range(count)))

@@ -1,0 +1,64 @@
+"""What both jobs need: the audit files that are there, and results as outputs."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from signer.audit.find import find_audit_files
+from signer.errors import AuditFileError
+from signer.log import Log
+from signer.settings import Settings
+
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+
+# What the outputs say of one file, under the outputs' names.
+Result = dict[str, str | int | bool]
+
+
+def find_files(lines: tuple[str, ...], settings: Settings, log: Log) -> list[Path]:
+    """The audit files that lines name.
+
+    Args:
+        lines: paths and globs.
+        settings: what to do where a line matches nothing.
+        log: where that is said.
+
+    Raises:
+        AuditFileError: ``audit-file-not-found`` or ``audit-file-name``.
+    """
+    found = find_audit_files(lines)
+    nothing_left = () if found.files or found.unmatched else (" ".join(settings.audit_file),)
+    for line in found.unmatched or nothing_left:
+        if settings.if_no_files_found == "error":
+            raise AuditFileError(
+                "audit-file-not-found",
+                "no such file, or nothing matches",
+                fix="check the path (relative to the workspace), or set if-no-files-found.",
+                path=line,
+            )
+        if settings.if_no_files_found == "warn":
+            log.warning("policy audit: no file", f"audit-file: nothing matches {line}")
+    for path in found.files:
+        if _CONTROL.search(str(path)):
+            raise AuditFileError(
+                "audit-file-name",
+                "its path has a control character, which no log and no list of files can show",
+                fix="rename it.",
+                path=repr(str(path)),
+            )
+    return list(found.files)
+
+
+def flat(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Outputs as the runner takes them: text only; ``files`` a line each, ``results`` JSON."""
+    outputs = {}
+    for name, value in fields.items():
+        if name == "files":
+            outputs[name] = "\n".join(value)
+        elif isinstance(value, str):
+            outputs[name] = value
+        else:
+            outputs[name] = json.dumps(value, separators=(",", ":"))
+    return outputs

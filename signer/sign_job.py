@@ -1,0 +1,100 @@
+"""The signing job of the action and of the command line: its log and its results."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from signer.github.paths import JobPaths
+from signer.github.run import run_of
+from signer.job_files import Result, find_files
+from signer.log import Log
+from signer.providers import Provider
+from signer.providers.choose import open_provider
+from signer.settings import SignSettings, default_kms_directory
+from signer.signing import Progress, SignedAudit, sign_audit_files, targets_for
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The end of a signing job: what was signed, and what the outputs say of it."""
+
+    audits: list[SignedAudit]
+    provider: Provider
+    results: list[Result]
+    files: list[str]
+
+    def fields(self) -> dict[str, Any]:
+        """The outputs: those of the first file, ``results`` of all, ``files`` to keep."""
+        first = {name: value for name, value in self.results[0].items() if name != "audit-file"}
+        return {**first, "results": self.results, "files": self.files}
+
+
+def sign(
+    settings: SignSettings,
+    environ: Mapping[str, str],
+    log: Log,
+    paths: JobPaths,
+    *,
+    count_decisions: bool,
+    progress: Progress | None = None,
+) -> Signed | None:
+    """Sign what the settings name; None where there is nothing and that is allowed.
+
+    Raises:
+        SignerError: whatever goes wrong; nothing is written then.
+    """
+    files = find_files(settings.audit_file, settings, log)
+    if not files:
+        return None
+    provider = open_provider(settings, default_kms_directory=default_kms_directory(environ))
+    _announce(provider, log)
+    for path in files:
+        for target in targets_for(path, settings, provider).paths():
+            paths.check_output(target)
+    audits = sign_audit_files(
+        files,
+        settings,
+        provider,
+        run=run_of(environ),
+        workspace=paths.workspace,
+        count_decisions=count_decisions,
+        progress=progress,
+    )
+    results = [_signed_result(one, provider, paths) for one in audits]
+    for one, result in zip(audits, results, strict=True):
+        log.info(
+            f"signed {one.subject}: {one.audit.event_count} events, {result['audit-digest']} "
+            f"-> {result['signed-audit-file']}"
+        )
+    kept = [[one.audit.path, *reversed(one.targets.paths())] for one in audits]
+    return Signed(audits, provider, results, [paths.shown(path) for few in kept for path in few])
+
+
+def _announce(provider: Provider, log: Log) -> None:
+    log.info(f"provider {provider.name}, {provider.algorithm}, key {provider.key_id}")
+    for note in provider.notes:
+        log.info(note)
+    for warning in provider.warnings:
+        log.warning("policy audit: assurance", warning)
+
+
+def _signed_result(one: SignedAudit, provider: Provider, paths: JobPaths) -> Result:
+    result: Result = {
+        "audit-file": paths.shown(one.audit.path),
+        "signature": one.signature_base64,
+        "signed-audit-file": paths.shown(one.targets.signed_audit),
+        "audit-digest": f"sha256:{one.audit.sha256.hex()}",
+        "merkle-root": one.audit.merkle_root.hex(),
+        "event-count": one.audit.event_count,
+        "provider": provider.name,
+        "algorithm": provider.algorithm,
+        "key-id": provider.key_id,
+        "assurance": provider.assurance.value,
+    }
+    if provider.public_key:
+        result["key-fingerprint"] = provider.public_key.fingerprint
+    if one.targets.public_key:
+        result["public-key-file"] = paths.shown(one.targets.public_key)
+    if one.targets.plain_signature:
+        result["plain-signature-file"] = paths.shown(one.targets.plain_signature)
+    return result

@@ -1,0 +1,219 @@
+"""The verifying job of the action and of the command line: its log and its answers."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from signer.crypto.algorithms import choose_algorithm
+from signer.crypto.keys import MAX_KEY_FILE, PublicKey
+from signer.crypto.verifier import PublicKeyVerifier, Verifier
+from signer.envelope.bundle import MAX_BUNDLE_BYTES
+from signer.errors import SignerError, UsageError, VerificationError
+from signer.github.paths import JobPaths
+from signer.job_files import Result, find_files
+from signer.log import Log
+from signer.providers.choose import open_provider
+from signer.settings import VerifySettings, default_kms_directory
+from signer.signing import Progress
+from signer.verdict import Demands, Verified
+from signer.verifying import verify
+
+_DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
+
+_NOTHING_CHECKED: Result = {
+    "verified": False,
+    "reason": "audit-file-not-found",
+    "message": "there was no audit file to verify",
+}
+
+
+@dataclass(slots=True)
+class Checked:
+    """The end of a verifying job: an answer for each file.
+
+    Attributes:
+        results: what the outputs say of each.
+        verified: what was verified, by the audit file's name.
+        error: the first reason not to trust, if there is one.
+    """
+
+    results: list[Result] = field(default_factory=list)
+    verified: dict[str, Verified] = field(default_factory=dict)
+    error: SignerError | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """The outputs: those of the first failure, else of the first file."""
+        chosen = next((result for result in self.results if not result["verified"]), None)
+        first = chosen or (self.results[0] if self.results else _NOTHING_CHECKED)
+        said = {name: value for name, value in first.items() if name != "audit-file"}
+        return {**said, "results": self.results}
+
+
+def check(
+    settings: VerifySettings,
+    environ: Mapping[str, str],
+    log: Log,
+    paths: JobPaths,
+    *,
+    progress: Progress | None = None,
+) -> Checked:
+    """Verify what the settings name. What fails is logged and told in the answer.
+
+    Raises:
+        SignerError: the settings do not allow even to begin.
+    """
+    audits = _audits_to_verify(settings, log)
+    verifier = _open_verifier(settings, environ)
+    _warn_of_near_key(settings, audits, log)
+    demands = Demands(
+        any_type=settings.type == "any",
+        expect=settings.expect,
+        max_age=settings.max_age,
+        minimum_assurance=settings.minimum_assurance,
+    )
+    answer = Checked()
+    for name, audit in audits.items():
+        bundle = _bundle_path(settings, audit)
+        read = None
+        if progress is not None and isinstance(audit, Path):
+            read = _bound_progress(progress, audit)
+        try:
+            verified = verify(_read_bundle(bundle), audit, verifier, demands, progress=read)
+        except SignerError as error:
+            log.error(error)
+            answer.error = answer.error or error
+            failed: Result = {
+                "audit-file": name,
+                "verified": False,
+                "reason": error.code,
+                "message": error.message,
+            }
+            answer.results.append(failed)
+            continue
+        answer.verified[name] = verified
+        answer.results.append(_verified_result(name, verified, verifier, bundle, paths))
+    return answer
+
+
+def _verified_result(
+    name: str, verified: Verified, verifier: Verifier, bundle: Path, paths: JobPaths
+) -> Result:
+    result: Result = {
+        "audit-file": name,
+        "verified": True,
+        "reason": "verified",
+        "message": f"{name} is what was signed",
+        "kind": verified.kind,
+        "signed-audit-file": paths.shown(bundle),
+        "audit-digest": f"sha256:{verified.sha256.hex()}",
+        "algorithm": verifier.algorithm,
+    }
+    if verifier.public_key:
+        result["key-fingerprint"] = verifier.public_key.fingerprint
+    if verified.statement:
+        facts, signing = (
+            verified.statement.predicate.audit_file,
+            verified.statement.predicate.signing,
+        )
+        result |= {
+            "merkle-root": facts.merkle_root,
+            "event-count": facts.event_count,
+            "provider": signing.provider,
+            "key-id": signing.key_id,
+            "assurance": signing.assurance.value,
+        }
+    return result
+
+
+def _audits_to_verify(settings: VerifySettings, log: Log) -> dict[str, Path | bytes]:
+    digests: dict[str, Path | bytes] = {}
+    for line in settings.audit_file:
+        if line.startswith("sha256:"):
+            match = _DIGEST.fullmatch(line)
+            if match is None:
+                raise UsageError(
+                    "digest-malformed",
+                    f"{line[:100]!r} is not sha256: and 64 hex digits",
+                    fix="give the whole digest, as sha256sum prints it, behind sha256:",
+                )
+            digests[line] = bytes.fromhex(match[1])
+    others = tuple(line for line in settings.audit_file if line not in digests)
+    files = find_files(others, settings, log) if others else []
+    audits = {**digests, **{str(path): path for path in files}}
+    if settings.bundle is not None and len(audits) > 1:
+        raise UsageError(
+            "setting-conflict",
+            f"bundle names one signed audit, and there are {len(audits)} audit files",
+            fix="verify one at a time, or leave bundle out: it defaults to NAME.sigstore.json.",
+        )
+    if settings.bundle is None and digests:
+        raise UsageError(
+            "setting-missing",
+            "a digest has no folder to look for its signed audit in",
+            fix="name the signed audit with bundle.",
+        )
+    return audits
+
+
+def _open_verifier(settings: VerifySettings, environ: Mapping[str, str]) -> Verifier:
+    if settings.public_key is not None:
+        key = PublicKey.from_pem(_read_key(settings.public_key))
+        return PublicKeyVerifier(key, choose_algorithm(settings.algorithm, key.spec))
+    chosen = "hmac" if settings.hmac else "sha256" if settings.integrity_only else settings.provider
+    trusting = settings.model_copy(update={"provider": chosen, "minimum_assurance": "digest"})
+    return open_provider(
+        trusting, default_kms_directory=default_kms_directory(environ), create_keys=False
+    )
+
+
+def _warn_of_near_key(
+    settings: VerifySettings, audits: Mapping[str, Path | bytes], log: Log
+) -> None:
+    if settings.public_key is None:
+        return
+    folder = settings.public_key.resolve().parent
+    if any(_bundle_path(settings, audit).resolve().parent == folder for audit in audits.values()):
+        log.warning(
+            "policy audit: key beside the signed audit",
+            f"{settings.public_key} lies in the same folder as the signed audit: who could forge "
+            "the one could replace the other. Trust a key that came on another way.",
+        )
+
+
+def _bundle_path(settings: VerifySettings, audit: Path | bytes) -> Path:
+    if settings.bundle is not None:
+        return settings.bundle
+    if isinstance(audit, bytes):
+        raise ValueError("a digest needs a bundle")
+    return audit.with_name(f"{audit.name}.sigstore.json")
+
+
+def _read_bundle(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BUNDLE_BYTES + 1)
+    except OSError as error:
+        raise VerificationError(
+            "bundle-not-found",
+            f"the signed audit {path} cannot be read: {error.strerror}",
+            fix="name it with bundle (--bundle), or put it beside the audit file.",
+        ) from error
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_KEY_FILE + 1)
+    except OSError as error:
+        raise UsageError(
+            "public-key-not-found",
+            f"the public key {path} cannot be read: {error.strerror}",
+            fix="check the path given as public-key (--key).",
+        ) from error
+
+
+def _bound_progress(progress: Progress, path: Path) -> Callable[[int], None]:
+    size = path.stat().st_size if path.exists() else 0
+    return lambda done: progress(path, done, size)

@@ -7,7 +7,7 @@ from typing import Protocol, TextIO
 
 from signer.errors import AuditFileError, SettingsError, SignerError
 from signer.github.commands import MAX_ANNOTATION, command, log_line
-from signer.github.masking import redact, secrets_in
+from signer.github.masking import redact, secrets_in, secrets_of
 
 
 class Log(Protocol):
@@ -21,6 +21,9 @@ class Log(Protocol):
 
     def error(self, error: SignerError) -> None:
         """Say what went wrong and what to do."""
+
+    def mask(self, secret: str) -> None:
+        """Never show this secret, which was fetched after the start."""
 
 
 class TerminalLog:
@@ -44,9 +47,13 @@ class TerminalLog:
             self._print(f"error[{problem.code}]: {problem.message}")
             self._print(f"  fix: {problem.fix}")
 
+    def mask(self, secret: str) -> None:
+        """Cut this secret from every later line."""
+        self._secrets += secrets_of(secret)
+
     def _print(self, text: str) -> None:
         with suppress(OSError):
-            print(log_line(redact(text, self._secrets)), file=self._stream, flush=True)
+            _write(self._stream, log_line(redact(text, self._secrets)))
 
 
 class RunnerLog:
@@ -79,6 +86,12 @@ class RunnerLog:
                     properties |= {"line": str(problem.line), "col": str(problem.column or 1)}
             self._annotate("error", f"{problem.message}\nfix: {problem.fix}", properties)
 
+    def mask(self, secret: str) -> None:
+        """Have the runner hide this secret, and cut it from every later line."""
+        for text in secrets_of(secret):
+            self._secrets.append(text)
+            self._print(command("add-mask", text))
+
     def _annotate(self, kind: str, text: str, properties: dict[str, str]) -> None:
         clean = redact(text, self._secrets)
         message = "\n".join(log_line(line) for line in clean.split("\n"))[:MAX_ANNOTATION]
@@ -87,7 +100,13 @@ class RunnerLog:
 
     def _print(self, line: str) -> None:
         with suppress(OSError):
-            print(line, file=self._stream, flush=True)
+            _write(self._stream, line)
+
+
+def _write(stream: TextIO, line: str) -> None:
+    # In one piece, because a provider tells of its retries from several threads.
+    stream.write(f"{line}\n")
+    stream.flush()
 
 
 def _problems(error: SignerError) -> list[SignerError]:

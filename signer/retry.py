@@ -46,6 +46,7 @@ def retry(
             pause = max(asked, random.uniform(0, longest))
             if time.monotonic() + pause >= deadline:
                 raise
-            notify(f"{what}: {type(error).__name__}; retry {attempt} in {pause:.1f} s")
+            told = str(error)[:300] or type(error).__name__
+            notify(f"{what}: {told}; retry {attempt} in {pause:.1f} s")
             time.sleep(pause)
     raise AssertionError("the deadline comes before a thousand retries")

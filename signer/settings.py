@@ -8,13 +8,14 @@ environment only.
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -28,6 +29,8 @@ from signer.audit.formats import AuditFormat
 from signer.audit.statement import Run
 from signer.crypto.algorithms import algorithm_named
 from signer.errors import SettingsError, UsageError
+from signer.providers.aws import reference as aws
+from signer.providers.aws import settings as aws_settings
 
 SIGNING_KEY = "POLICY_SIGNING_KEY"
 PROVIDER = "POLICY_SIGNING_PROVIDER"
@@ -38,6 +41,8 @@ _VARIABLES = {"provider": PROVIDER}
 # What a workflow may ask of a later version. To ignore one would be to sign with less
 # protection, or to keep less, than was asked for.
 NOT_YET = ("signing-policy", "archive", "trusted-keys")
+
+_IN_A_KMS = ("kms", *aws_settings.PROVIDERS)
 
 RUN_FIELDS = tuple(Run.model_fields)
 
@@ -92,6 +97,22 @@ def _algorithm(value: Any) -> Any:
     return value
 
 
+def _aws_key(value: str) -> str:
+    return _understood(aws.parse_key, value)
+
+
+def _aws_role(value: str) -> str:
+    return _understood(aws.parse_role, value)
+
+
+def _understood(parse: Callable[[str], object], value: str) -> str:
+    try:
+        parse(value)
+    except UsageError as error:
+        raise ValueError(f"{error.message}; {error.fix}") from None
+    return value
+
+
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Lines = Annotated[tuple[str, ...], BeforeValidator(_lines)]
 AlgorithmName = Annotated[str, BeforeValidator(_algorithm)]
@@ -121,9 +142,10 @@ class Settings(BaseModel):
         description="What to do where a line of `audit-file` matches nothing: "
         "`error`, `warn` or `ignore`.",
     )
-    provider: Literal["kms", "hmac", "sha256"] | None = Field(
+    provider: Literal["kms", "aws_kms_sdk", "aws_kms", "hmac", "sha256"] | None = Field(
         default=None,
-        description="Who signs: `kms` (the embedded software KMS, a simulation), `hmac`, `sha256`; "
+        description="Who signs: `aws_kms_sdk` (AWS KMS), `aws_kms` (the same through the `aws` "
+        "command line), `kms` (the embedded software KMS, a simulation), `hmac`, `sha256`; "
         "empty: HMAC-SHA256 where POLICY_SIGNING_KEY is set, else plain SHA-256.",
     )
     kms_key: str = Field(
@@ -135,6 +157,32 @@ class Settings(BaseModel):
         default=None,
         description="The embedded KMS: the directory it lives in "
         "(default: policy-audit-signer/kms in the user's data directory).",
+    )
+    aws_kms_key: Annotated[str, AfterValidator(_aws_key)] | None = Field(
+        default=None,
+        description="AWS KMS: key id, key ARN, `alias/NAME` or alias ARN.",
+    )
+    aws_region: str | None = Field(
+        default=None,
+        pattern=r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$",
+        description="AWS: the region to ask (default: the ARN's, else AWS_REGION).",
+    )
+    aws_role_to_assume: Annotated[str, AfterValidator(_aws_role)] | None = Field(
+        default=None,
+        description="AWS: ARN of the role to assume with this job's OIDC token "
+        "(default: the credentials in the environment).",
+    )
+    aws_audience: str = Field(
+        default="sts.amazonaws.com",
+        min_length=1,
+        description="AWS: the audience of the OIDC token.",
+    )
+    provider_timeout: Annotated[timedelta, BeforeValidator(_duration)] = Field(
+        default=timedelta(seconds=60),
+        ge=timedelta(seconds=1),
+        le=timedelta(hours=1),
+        description="How long to wait for one answer of AWS or Azure, retries included "
+        "(default: 60s).",
     )
     algorithm: AlgorithmName | None = Field(
         default=None,
@@ -148,7 +196,8 @@ class Settings(BaseModel):
     )
     public_key: Path | None = Field(
         default=None,
-        description="Public key (PEM): verifying, the key that is trusted.",
+        description="Public key (PEM): verifying, the key that is trusted; signing with AWS KMS, "
+        "the key's own, so that KMS is not asked for it.",
     )
     show_summary: Boolean = Field(default=True, description="Write a step summary.")
     signing_key: SecretBytes | None = Field(default=None, exclude=True, repr=False)
@@ -263,6 +312,7 @@ def load(model: type[Model], said: Mapping[str, Given], environ: Mapping[str, st
             given[name] = Given(variable_for(name), value)
     problems = _unsupported(said, environ)
     problems += _key_problems(given, environ)
+    problems += aws_settings.problems(given, environ, signing=model is SignSettings)
     problems += _sign_conflicts(given) if model is SignSettings else _trust_problems(given)
     raw: dict[str, Any] = {name: item.value for name, item in given.items()}
     if key := environ.get(SIGNING_KEY):
@@ -385,7 +435,7 @@ def _trust_problems(given: Mapping[str, Given]) -> list[UsageError]:
                 fix="choose exactly one.",
             )
         ]
-    if not chosen and ("provider" not in given or given["provider"].value != "kms"):
+    if not chosen and ("provider" not in given or given["provider"].value not in _IN_A_KMS):
         return [
             UsageError(
                 "trust-missing",

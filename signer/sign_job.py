@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from signer.github.host import host_of
 from signer.github.paths import JobPaths
 from signer.github.run import run_of
 from signer.job_files import Result, find_files
@@ -46,7 +47,9 @@ def sign(
     files = find_files(settings.audit_file, settings, log)
     if not files:
         return None
-    provider = open_provider(settings, default_kms_directory=default_kms_directory(environ))
+    provider = open_provider(
+        settings, host_of(environ, log), default_kms_directory=default_kms_directory(environ)
+    )
     _announce(provider, log)
     for path in files:
         for target in targets_for(path, settings, provider).paths():

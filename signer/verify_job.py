@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from signer.crypto.algorithms import choose_algorithm
-from signer.crypto.keys import MAX_KEY_FILE, PublicKey
+from signer.crypto.key_file import read_public_key
 from signer.crypto.verifier import PublicKeyVerifier, Verifier
 from signer.envelope.bundle import MAX_BUNDLE_BYTES
 from signer.errors import SignerError, UsageError, VerificationError
+from signer.github.host import host_of
 from signer.github.paths import JobPaths
 from signer.job_files import Result, find_files
 from signer.log import Log
@@ -65,7 +66,7 @@ def check(
         SignerError: the settings do not allow even to begin.
     """
     audits = _audits_to_verify(settings, log)
-    verifier = _open_verifier(settings, environ)
+    verifier = _open_verifier(settings, environ, log)
     _warn_of_near_key(settings, audits, log)
     demands = Demands(
         any_type=settings.type == "any",
@@ -157,14 +158,17 @@ def _audits_to_verify(settings: VerifySettings, log: Log) -> dict[str, Path | by
     return audits
 
 
-def _open_verifier(settings: VerifySettings, environ: Mapping[str, str]) -> Verifier:
+def _open_verifier(settings: VerifySettings, environ: Mapping[str, str], log: Log) -> Verifier:
     if settings.public_key is not None:
-        key = PublicKey.from_pem(_read_key(settings.public_key))
+        key = read_public_key(settings.public_key)
         return PublicKeyVerifier(key, choose_algorithm(settings.algorithm, key.spec))
     chosen = "hmac" if settings.hmac else "sha256" if settings.integrity_only else settings.provider
     trusting = settings.model_copy(update={"provider": chosen, "minimum_assurance": "digest"})
     return open_provider(
-        trusting, default_kms_directory=default_kms_directory(environ), create_keys=False
+        trusting,
+        host_of(environ, log),
+        default_kms_directory=default_kms_directory(environ),
+        create_keys=False,
     )
 
 
@@ -199,18 +203,6 @@ def _read_bundle(path: Path) -> bytes:
             "bundle-not-found",
             f"the signed audit {path} cannot be read: {error.strerror}",
             fix="name it with bundle (--bundle), or put it beside the audit file.",
-        ) from error
-
-
-def _read_key(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_KEY_FILE + 1)
-    except OSError as error:
-        raise UsageError(
-            "public-key-not-found",
-            f"the public key {path} cannot be read: {error.strerror}",
-            fix="check the path given as public-key (--key).",
         ) from error
 
 

@@ -76,7 +76,7 @@ def _table() -> Mapping[str, Algorithm]:
     ]
     algorithms += [
         Algorithm(f"HMAC_SHA_{bits}", Scheme.HMAC, MessageType.RAW, f"sha{bits}", None)
-        for bits in (256, 384, 512)
+        for bits in (224, 256, 384, 512)
     ]
     algorithms.append(Algorithm("SHA_256", Scheme.HASH, MessageType.DIGEST, "sha256", 32))
     return MappingProxyType({algorithm.name: algorithm for algorithm in algorithms})
@@ -104,6 +104,7 @@ KEY_SPECS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "ML_DSA_44": ("ML_DSA_SHAKE_256",),
         "ML_DSA_65": ("ML_DSA_SHAKE_256",),
         "ML_DSA_87": ("ML_DSA_SHAKE_256",),
+        "HMAC_224": ("HMAC_SHA_224",),
         "HMAC_256": ("HMAC_SHA_256",),
         "HMAC_384": ("HMAC_SHA_384",),
         "HMAC_512": ("HMAC_SHA_512",),
@@ -138,6 +139,7 @@ _NEW_KEY_SPECS: Mapping[str, str] = MappingProxyType(
         "ECDSA_SHA_512": "ECC_NIST_P521",
         "ED25519_SHA_512": "ECC_NIST_EDWARDS25519",
         "ML_DSA_SHAKE_256": "ML_DSA_65",
+        "HMAC_SHA_224": "HMAC_224",
         "HMAC_SHA_256": "HMAC_256",
         "HMAC_SHA_384": "HMAC_384",
         "HMAC_SHA_512": "HMAC_512",

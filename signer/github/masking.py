@@ -13,6 +13,9 @@ SECRET_VARIABLES = (
     "GITHUB_TOKEN",
 )
 
+# A variable may name a secret that is kept elsewhere; a name is not secret.
+_REFERENCES = ("aws-secretsmanager:",)
+
 # Masking shorter text would blacken half of every log and hide nothing.
 _SHORTEST = 4
 
@@ -27,10 +30,14 @@ def secrets_in(environ: Mapping[str, str]) -> list[str]:
     """The secret values of an environment, and each line of those that have several."""
     found: list[str] = []
     for value in (value for name, value in environ.items() if is_secret(name)):
-        for text in (value, *value.splitlines()):
-            if len(text) >= _SHORTEST and text not in found:
-                found.append(text)
+        if not value.startswith(_REFERENCES):
+            found += [text for text in secrets_of(value) if text not in found]
     return found
+
+
+def secrets_of(value: str) -> list[str]:
+    """A secret value, and each of its lines where it has several."""
+    return [text for text in dict.fromkeys((value, *value.splitlines())) if len(text) >= _SHORTEST]
 
 
 def redact(text: str, secrets: list[str]) -> str:

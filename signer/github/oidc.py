@@ -6,7 +6,6 @@ held in memory only, and never logged.
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from signer.errors import ProviderError
 
@@ -59,18 +58,6 @@ def request_token(environ: Mapping[str, str], audience: str, *, timeout: float =
     if not isinstance(value, str) or value.count(".") != 2:
         raise _failed("the answer has no token")
     return value
-
-
-def unverified_claims(token: str) -> dict[str, Any]:
-    """What a token says of itself, for an error message; nothing of it is checked."""
-    import base64
-
-    try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (ValueError, IndexError):
-        return {}
-    return claims if isinstance(claims, dict) else {}
 
 
 def _failed(detail: str) -> ProviderError:

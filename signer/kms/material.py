@@ -103,7 +103,7 @@ def mac(material: bytes, algorithm: str, message: bytes) -> bytes:
 
     Args:
         material: the key's bytes.
-        algorithm: ``HMAC_SHA_256``, ``HMAC_SHA_384`` or ``HMAC_SHA_512``.
+        algorithm: ``HMAC_SHA_224``, ``_256``, ``_384`` or ``_512``.
         message: the message.
     """
     return hmac.digest(material, message, ALGORITHMS[algorithm].hash_name)

@@ -1,0 +1,25 @@
+"""A public key that the user names by its path."""
+
+from pathlib import Path
+
+from signer.crypto.keys import MAX_KEY_FILE, PublicKey
+from signer.errors import UsageError
+
+
+def read_public_key(path: Path) -> PublicKey:
+    """The public key in a PEM file.
+
+    Raises:
+        UsageError: ``public-key-not-found``.
+        VerificationError: ``key-unreadable`` or ``key-not-accepted``.
+    """
+    try:
+        with path.open("rb") as file:
+            pem = file.read(MAX_KEY_FILE + 1)
+    except OSError as error:
+        raise UsageError(
+            "public-key-not-found",
+            f"the public key {path} cannot be read: {error.strerror}",
+            fix="check the path given as public-key (--key).",
+        ) from error
+    return PublicKey.from_pem(pem)

@@ -1,0 +1,135 @@
+"""Signing in to AWS: this job's OIDC token for a role, or the ordinary chain of credentials.
+
+Sources: STS API reference, ``AssumeRoleWithWebIdentity`` and ``GetCallerIdentity``, which needs
+no permission; GitHub Docs, "Configuring OpenID Connect in Amazon Web Services".
+"""
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from signer.errors import ProviderError
+from signer.jwt import unverified_claims
+from signer.providers.aws.api import Api
+from signer.providers.aws.calls import AwsFailure, Calls, Credentials
+from signer.providers.aws.failures import Place, explain
+from signer.providers.aws.policy import Statement, session_policy, trust_statement
+from signer.providers.aws.reference import RoleReference, parse_role
+from signer.providers.host import Host
+
+SESSION_SECONDS = 900
+"""How long assumed credentials live: the shortest that STS gives."""
+
+_NAME_LIMIT = 64
+_REFUSED = ("AccessDenied", "AccessDeniedException", "InvalidIdentityToken", "IDPRejectedClaim")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to get at AWS.
+
+    Attributes:
+        region: what the user said, apart from any ARN.
+        role: ARN of the role to assume with this job's OIDC token; None for the chain.
+        audience: the token's ``aud``.
+        timeout: seconds for one answer, retries included.
+        host: the process around.
+    """
+
+    region: str | None
+    role: str | None
+    audience: str
+    timeout: float
+    host: Host
+
+    def open(
+        self, calls: Calls, place: Place, statement: Callable[[RoleReference], Statement]
+    ) -> Api:
+        """AWS, signed in.
+
+        Args:
+            calls: the way to call.
+            place: what errors name.
+            statement: what a session of the role may do, and no more.
+
+        Raises:
+            UsageError: ``aws-role-malformed``.
+            ProviderError: no token, or the role was refused.
+        """
+        api = Api(calls, self.timeout, self.host.notify, place)
+        if self.role is None:
+            self._tell_credential(api)
+            return api
+        role = parse_role(self.role)
+        credentials, arn = self._assume(api, role, session_policy([statement(role)]))
+        self.host.notify(f"signed in to AWS as {arn} (role {role.text}, this job's OIDC token)")
+        return api.with_credentials(credentials)
+
+    def _assume(self, api: Api, role: RoleReference, policy: str) -> tuple[Credentials, str]:
+        token = self.host.identity_token(self.audience)
+        self.host.mask(token)
+        try:
+            answer = api.attempt(
+                "sts:AssumeRoleWithWebIdentity",
+                RoleArn=role.text,
+                RoleSessionName=session_name(self.host.session_name),
+                WebIdentityToken=token,
+                Policy=policy,
+                DurationSeconds=SESSION_SECONDS,
+            )
+        except AwsFailure as failure:
+            raise _refusal(failure, role, token, self.audience, api.place) from failure
+        given = answer["Credentials"]
+        for secret in (given["SecretAccessKey"], given["SessionToken"]):
+            self.host.mask(secret)
+        credentials = Credentials(
+            given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]
+        )
+        return credentials, answer["AssumedRoleUser"]["Arn"]
+
+    def _tell_credential(self, api: Api) -> None:
+        try:
+            credential = api.calls.credential()
+        except AwsFailure:
+            return  # the first call says so, and what to do
+        self.host.notify(f"AWS credential: {credential}")
+        # Beside the calls that sign: it is only told, and must neither delay nor fail anything.
+        threading.Thread(
+            target=partial(_tell_caller, api.calls, self.timeout, self.host.notify), daemon=True
+        ).start()
+
+
+def session_name(text: str) -> str:
+    """A role session's name: at most 64 of STS's characters.
+
+    The end stays, which tells runs apart.
+    """
+    name = re.sub(r"[^\w+=,.@-]+", "-", text, flags=re.ASCII).strip("-")
+    return name[-_NAME_LIMIT:].lstrip("-") if len(name) > 1 else "policy-audit-signer"
+
+
+def _tell_caller(calls: Calls, timeout: float, notify: Callable[[str], None]) -> None:
+    try:
+        answer = calls.call("sts:GetCallerIdentity", {}, time.monotonic() + timeout)
+    except (AwsFailure, ProviderError):
+        return
+    notify(f"AWS caller: {answer['Arn']}")
+
+
+def _refusal(
+    failure: AwsFailure, role: RoleReference, token: str, audience: str, place: Place
+) -> ProviderError:
+    if failure.code not in _REFUSED:
+        return explain(failure, "sts:AssumeRoleWithWebIdentity", place)
+    claims = unverified_claims(token)
+    return ProviderError(
+        "aws-role-refused",
+        f"{role.text} could not be assumed: {failure.code}: {failure.message} "
+        f"(the token's sub is {claims.get('sub')!r}, its aud {claims.get('aud')!r})",
+        fix="the role's trust policy must have a statement that this token fits, such as "
+        f"{trust_statement(role, claims, audience)}, and the account must have that OIDC provider "
+        f"with the audience {audience}.",
+    )

@@ -1,0 +1,110 @@
+"""Calls to AWS with patience and clear errors."""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from signer.providers.aws.calls import Answer, AwsFailure, Calls, Credentials
+from signer.providers.aws.failures import Place, explain
+from signer.retry import retry
+
+PATIENCE_WITH_STATES = 30.0
+"""How many seconds to wait for a key that is being created or updated."""
+
+# By the code alone, whatever the HTTP status: KMS API reference, "Common errors" and each
+# operation's; STS, "AssumeRoleWithWebIdentity"; botocore's standard retry mode.
+_PASSING = frozenset(
+    {
+        "ConnectTimeoutError",
+        "ConnectionClosedError",
+        "ConnectionError",
+        "DependencyTimeoutException",
+        "EndpointConnectionError",
+        "HTTPClientError",
+        "IDPCommunicationError",
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServiceError",
+        "KMSInternalException",
+        "KeyUnavailableException",
+        "PriorRequestNotComplete",
+        "ReadTimeoutError",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+# KMS Developer Guide, "Key states of AWS KMS keys": both end by themselves.
+_STATE_THAT_PASSES = re.compile(r"\b(creating|updating)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """AWS as one place, region and credential see it.
+
+    Attributes:
+        calls: the way calls are made.
+        timeout: seconds after which an answer is no longer waited for, retries included.
+        notify: takes a line for the log.
+        place: what errors name.
+    """
+
+    calls: Calls
+    timeout: float
+    notify: Callable[[str], None]
+    place: Place
+
+    def ask(self, operation: str, **parameters: str | int | bytes) -> Answer:
+        """The answer of an operation such as ``kms:Sign``; asked again for what passes.
+
+        Raises:
+            ProviderError: what AWS answered, with its remedy.
+        """
+        try:
+            return self.attempt(operation, **parameters)
+        except AwsFailure as failure:
+            raise explain(failure, operation, self.place) from failure
+
+    def attempt(self, operation: str, **parameters: str | int | bytes) -> Answer:
+        """Like `ask`, for a caller that has a use for the failure.
+
+        Raises:
+            AwsFailure: the last one.
+        """
+        start = time.monotonic()
+        deadline = start + self.timeout
+
+        def pause_asked(error: Exception) -> float | None:
+            if not isinstance(error, AwsFailure):
+                return None
+            if error.code in _PASSING:
+                return 0.0
+            patient = time.monotonic() - start < PATIENCE_WITH_STATES
+            changing = error.code in ("KMSInvalidStateException", "KMSInvalidState")
+            return (
+                0.0 if changing and patient and _STATE_THAT_PASSES.search(error.message) else None
+            )
+
+        try:
+            answer = retry(
+                lambda: self.calls.call(operation, parameters, deadline),
+                pause_asked=pause_asked,
+                deadline=deadline - self.calls.longest_attempt,
+                what=operation,
+                notify=self.notify,
+            )
+        except AwsFailure as failure:
+            if failure.request_id:
+                self.notify(f"{operation} failed: {failure.code}, request {failure.request_id}")
+            raise
+        if request_id := answer.get("ResponseMetadata", {}).get("RequestId"):
+            self.notify(f"{operation}: request {request_id}")
+        return answer
+
+    def with_credentials(self, credentials: Credentials) -> "Api":
+        """The same, signed in."""
+        return replace(self, calls=self.calls.with_credentials(credentials))

@@ -1,0 +1,40 @@
+"""The HMAC key from AWS Secrets Manager, held in memory only.
+
+Needs ``secretsmanager:GetSecretValue`` on the secret, and ``kms:Decrypt`` where it is encrypted
+with a key other than ``aws/secretsmanager``.
+Source: Secrets Manager API reference, ``GetSecretValue``.
+"""
+
+from signer.providers.aws.access import Access
+from signer.providers.aws.failures import Place
+from signer.providers.aws.policy import secret_statement
+from signer.providers.aws.reference import choose_region, parse_secret
+from signer.providers.aws.sdk import SdkCalls
+
+
+def fetch_secret(text: str, access: Access) -> bytes:
+    """The bytes of a secret.
+
+    They are ``SecretString`` as UTF-8, without line ends after it, or ``SecretBinary``.
+
+    Args:
+        text: ``aws-secretsmanager:NAME_OR_ARN``.
+        access: how to sign in.
+
+    Raises:
+        UsageError: ``aws-secret-malformed``, ``aws-region-conflict``.
+        ProviderError: what AWS answered.
+    """
+    reference = parse_secret(text)
+    region = choose_region(reference, access.region, access.host.environ)
+    api = access.open(
+        SdkCalls(region, access.timeout),
+        Place(reference.text, region),
+        lambda role: secret_statement(reference, region, role),
+    )
+    answer = api.ask("secretsmanager:GetSecretValue", SecretId=reference.text)
+    if "SecretBinary" in answer:
+        return bytes(answer["SecretBinary"])
+    secret = str(answer["SecretString"]).rstrip("\r\n")
+    access.host.mask(secret)
+    return secret.encode()

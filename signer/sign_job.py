@@ -1,7 +1,9 @@
 """The signing job of the action and of the command line: its log and its results."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from signer.github.host import host_of
@@ -11,6 +13,7 @@ from signer.job_files import Result, find_files
 from signer.log import Log
 from signer.providers import Provider
 from signer.providers.choose import open_provider
+from signer.providers.host import Host
 from signer.settings import SignSettings, default_kms_directory
 from signer.signing import Progress, SignedAudit, sign_audit_files, targets_for
 
@@ -47,8 +50,30 @@ def sign(
     files = find_files(settings.audit_file, settings, log)
     if not files:
         return None
+    with ExitStack() as cleanup:
+        return _sign(
+            files,
+            settings,
+            host_of(environ, log, cleanup),
+            log,
+            paths,
+            count_decisions=count_decisions,
+            progress=progress,
+        )
+
+
+def _sign(
+    files: Sequence[Path],
+    settings: SignSettings,
+    host: Host,
+    log: Log,
+    paths: JobPaths,
+    *,
+    count_decisions: bool,
+    progress: Progress | None,
+) -> Signed:
     provider = open_provider(
-        settings, host_of(environ, log), default_kms_directory=default_kms_directory(environ)
+        settings, host, default_kms_directory=default_kms_directory(host.environ)
     )
     _announce(provider, log)
     for path in files:
@@ -58,7 +83,7 @@ def sign(
         files,
         settings,
         provider,
-        run=run_of(environ),
+        run=run_of(host.environ),
         workspace=paths.workspace,
         count_decisions=count_decisions,
         progress=progress,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from signer.github.paths import JobPaths
 from signer.job_files import Result, find_files
 from signer.log import Log
 from signer.providers.choose import open_provider
+from signer.providers.host import Host
 from signer.settings import VerifySettings, default_kms_directory
 from signer.signing import Progress
 from signer.verdict import Demands, Verified
@@ -65,8 +67,15 @@ def check(
     Raises:
         SignerError: the settings do not allow even to begin.
     """
+    with ExitStack() as cleanup:
+        return _check(settings, host_of(environ, log, cleanup), log, paths, progress)
+
+
+def _check(
+    settings: VerifySettings, host: Host, log: Log, paths: JobPaths, progress: Progress | None
+) -> Checked:
     audits = _audits_to_verify(settings, log)
-    verifier = _open_verifier(settings, environ, log)
+    verifier = _open_verifier(settings, host)
     _warn_of_near_key(settings, audits, log)
     demands = Demands(
         any_type=settings.type == "any",
@@ -158,7 +167,7 @@ def _audits_to_verify(settings: VerifySettings, log: Log) -> dict[str, Path | by
     return audits
 
 
-def _open_verifier(settings: VerifySettings, environ: Mapping[str, str], log: Log) -> Verifier:
+def _open_verifier(settings: VerifySettings, host: Host) -> Verifier:
     if settings.public_key is not None:
         key = read_public_key(settings.public_key)
         return PublicKeyVerifier(key, choose_algorithm(settings.algorithm, key.spec))
@@ -166,8 +175,8 @@ def _open_verifier(settings: VerifySettings, environ: Mapping[str, str], log: Lo
     trusting = settings.model_copy(update={"provider": chosen, "minimum_assurance": "digest"})
     return open_provider(
         trusting,
-        host_of(environ, log),
-        default_kms_directory=default_kms_directory(environ),
+        host,
+        default_kms_directory=default_kms_directory(host.environ),
         create_keys=False,
     )
 

@@ -51,7 +51,7 @@ class Answer:
         return b"" if self.content is None else json.dumps(self.content).encode()
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """An answer that is an error."""
 
     def __init__(self, answer: Answer) -> None:

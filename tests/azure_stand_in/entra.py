@@ -9,7 +9,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 
-from tests.azure_stand_in.answers import Answer, Refusal, Request
+from tests.azure_stand_in.answers import Answer, RefusedError, Request
 from tests.azure_stand_in.tokens import Issuer, TokenError
 
 GITHUB = "https://token.actions.githubusercontent.com"
@@ -78,10 +78,12 @@ class Entra:
             return self._token(request.form)
         return Answer(404, {"error": "not_found"})
 
-    def managed_identity(self, request: Request, client_id: str) -> Answer:
+    def managed_identity(self, request: Request, client_id: str | None) -> Answer:
         """Answer a request to the instance metadata service (IMDS)."""
-        if request.headers.get("metadata") != "true":
-            return Answer(400, {"error": "invalid_request"})
+        said = request.headers.get("metadata"), request.query.get("client_id", client_id)
+        if client_id is None or said != ("true", client_id):
+            text = "Identity not found"
+            return Answer(400, {"error": "invalid_request", "error_description": text})
         resource = request.query["resource"]
         issued = self.issue(client_id, resource)
         return Answer(
@@ -202,7 +204,7 @@ def _instances(request: Request) -> Answer:
     )
 
 
-def _refused(number: int, text: str, error: str, *, status: int = 400) -> Refusal:
+def _refused(number: int, text: str, error: str, *, status: int = 400) -> RefusedError:
     trace, correlation = uuid.uuid4(), uuid.uuid4()
     moment = _instant(time.time())
     description = (
@@ -217,7 +219,7 @@ def _refused(number: int, text: str, error: str, *, status: int = 400) -> Refusa
         "trace_id": str(trace),
         "correlation_id": str(correlation),
     }
-    return Refusal(Answer(status, content))
+    return RefusedError(Answer(status, content))
 
 
 def _instant(seconds: float) -> str:

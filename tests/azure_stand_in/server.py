@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from tests.azure_stand_in import arm, vault
-from tests.azure_stand_in.answers import Answer, Refusal, Request
+from tests.azure_stand_in.answers import Answer, RefusedError, Request
 from tests.azure_stand_in.certificates import issue
 from tests.azure_stand_in.entra import GITHUB, Application, Entra
 from tests.azure_stand_in.keys import Vault
@@ -109,7 +109,7 @@ class StandIn:
                 return fault.answer
         try:
             return self._route(request)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             return refusal.answer
 
     def _route(self, request: Request) -> Answer:
@@ -121,7 +121,7 @@ class StandIn:
             return arm.answer(request, self.entra.tenant)
         if request.path == GITHUB_TOKENS:
             return Answer(content={"value": self.github_token(request.query["audience"])})
-        if request.path == "/metadata/identity/oauth2/token" and self.managed_identity:
+        if request.path == "/metadata/identity/oauth2/token":
             return self.entra.managed_identity(request, self.managed_identity)
         return Answer(404, {"error": "not_found"})
 
@@ -166,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
         self.host = "127.0.0.1"
 
-    def do_CONNECT(self) -> None:  # noqa: N802
+    def do_CONNECT(self) -> None:
         host = self.path.partition(":")[0].lower()
         if not self.owner.reaches(host):
             self.send_error(502, "No such host")
@@ -183,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile = self.connection.makefile("wb", 0)
         self.close_connection = False
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, self.host, self.path, headers, self.rfile.read(length))
@@ -202,7 +202,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer.body)
 
-    do_POST = do_GET
+    def do_POST(self) -> None:
+        self.do_GET()
 
     def finish(self) -> None:
         try:

@@ -9,7 +9,7 @@ import json
 import time
 from typing import Any
 
-from tests.azure_stand_in.answers import Answer, Refusal, Request
+from tests.azure_stand_in.answers import Answer, RefusedError, Request
 from tests.azure_stand_in.entra import Entra
 from tests.azure_stand_in.keys import HASHES, Key, KeyVersion, Vault
 from tests.azure_stand_in.tokens import TokenError, decode, encode
@@ -21,7 +21,7 @@ def answer(request: Request, vault: Vault, entra: Entra) -> Answer:
     """Answer a request to a vault's host.
 
     Raises:
-        Refusal: with the service's own form of the error.
+        RefusedError: with the service's own form of the error.
     """
     caller = _authenticate(request, vault, entra)
     kind, name, *rest = [*request.path.strip("/").split("/"), ""]
@@ -43,12 +43,12 @@ def answer(request: Request, vault: Vault, entra: Entra) -> Answer:
     raise refused(404, "NotFound", "The stand-in has no such operation.")
 
 
-def refused(status: int, code: str, message: str, inner: str = "", **headers: str) -> Refusal:
+def refused(status: int, code: str, message: str, inner: str = "", **headers: str) -> RefusedError:
     """An error as the service gives it."""
     error: dict[str, Any] = {"code": code, "message": message}
     if inner:
         error["innererror"] = {"code": inner}
-    return Refusal(Answer(status, {"error": error}, headers))
+    return RefusedError(Answer(status, {"error": error}, headers))
 
 
 def _authenticate(request: Request, vault: Vault, entra: Entra) -> dict[str, str]:

@@ -13,15 +13,12 @@ PROVIDERS = ("aws_kms_sdk", "aws_kms")
 _ACCESS = ("aws-region", "aws-role-to-assume", "aws-audience")
 
 
-def problems(
-    given: "Mapping[str, Given]", environ: Mapping[str, str], *, signing: bool
-) -> list[UsageError]:
+def problems(given: "Mapping[str, Given]", environ: Mapping[str, str]) -> list[UsageError]:
     """Every problem with the AWS settings taken together.
 
     Args:
         given: the settings that are set.
         environ: the environment.
-        signing: whether to sign, and not to verify.
     """
     provider = given["provider"].value if "provider" in given else None
     reference = environ.get("POLICY_SIGNING_KEY", "")
@@ -43,15 +40,6 @@ def problems(
                 "setting-missing",
                 f"provider is {provider}, but aws-kms-key is not set",
                 fix="set the input aws-kms-key, or POLICY_AWS_KMS_KEY in the environment.",
-            )
-        )
-    if signing and "public-key" in given and provider not in PROVIDERS:
-        label = given["public-key"].label
-        found.append(
-            UsageError(
-                "setting-conflict",
-                f"{label} is set for signing, where only {' and '.join(PROVIDERS)} use it",
-                fix=f"take {label} out, or set mode to verify.",
             )
         )
     if "aws-role-to-assume" not in given and "aws-audience" in given:

@@ -16,6 +16,8 @@ RUN site="$(/opt/signer/bin/python3 -c 'import sysconfig; print(sysconfig.get_pa
  && printf '#!/opt/signer/bin/python3 -I\nfrom signer.cli import main\nmain()\n' > /opt/signer/bin/signer \
  && chmod 755 /opt/signer/bin/signer \
  && find "$site" -type d -name tests -prune -exec rm -rf {} + \
+ && find /opt/signer/bin -type f ! -name signer -delete \
+ && rm -rf /opt/signer/include /opt/signer/.gitignore \
  && /opt/signer/bin/python3 -m compileall -q --invalidation-mode unchecked-hash "$site"
 
 FROM python:3.13-slim-trixie
@@ -23,9 +25,9 @@ FROM python:3.13-slim-trixie
 LABEL org.opencontainers.image.title="policy-audit-signer" \
       org.opencontainers.image.description="Sign policy audits with keys nobody can copy"
 # Nothing that installs software stays: what the image runs is what the lock names.
-RUN for pip in $(find / -xdev -type d \( -path '*-packages/pip' -o -path '*-packages/pip-*' -o -path '*/ensurepip' \)); do rm -rf "$pip"; done \
- && rm -f /usr/bin/pip* /usr/local/bin/pip* \
- && rm -rf /usr/share/python-wheels
+RUN find / -xdev -type d \( -path '*-packages/pip' -o -path '*-packages/pip-*' -o -name ensurepip \) \
+      -prune -exec rm -rf {} + \
+ && rm -rf /usr/bin/pip* /usr/local/bin/pip* /usr/share/python-wheels
 COPY --from=build /opt/signer /opt/signer
 # Plugins would be looked for in all packages at each start; there are none.
 ENV PATH=/opt/signer/bin:$PATH PYDANTIC_DISABLE_PLUGINS=__all__

@@ -4,7 +4,7 @@
 # make lint    ruff, mypy, actionlint, zizmor, hadolint
 # make bench   the figures, each beside its peers
 # make image   the action's image, as policy-audit-signer:test
-# make docs   README tables and JSON Schema anew from the code
+# make docs    README tables and JSON Schema anew from the code
 # make lock    requirements/*.txt anew from requirements/*.in
 
 PYTHON ?= python3
@@ -12,6 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/policy-audit-signer
+WORKFLOWS = $(wildcard .github/workflows/*.yml examples/workflows/*.yml tests/container/workflows/*.yml)
 
 .PHONY: setup demo test lint bench peers image docs lock clean
 
@@ -51,9 +52,9 @@ lint: $(VENV)/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	PATH="$(CACHE)/bin:$$PATH" actionlint
-	$(BIN)/zizmor --offline --quiet action.yml .github
-	$(BIN)/hadolint Dockerfile
+	PATH="$(CACHE)/bin:$$PATH" actionlint $(WORKFLOWS)
+	$(BIN)/zizmor --offline --quiet action.yml $(WORKFLOWS)
+	$(BIN)/hadolint Dockerfile tests/container/Dockerfile
 
 bench: peers
 	$(BIN)/python -m bench

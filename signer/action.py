@@ -47,11 +47,12 @@ def act(environ: Mapping[str, str], log: Log, *, container: bool = True) -> int:
     """
     log.info(f"policy audit signer {__version__}")
     inputs = _inputs(environ, log)
-    mode = inputs["mode"].value if "mode" in inputs else environ.get("POLICY_MODE", "")
-    model = _MODES.get(mode.strip() or "sign", SignSettings)
+    said_mode = inputs["mode"].value if "mode" in inputs else environ.get("POLICY_MODE", "")
+    mode = said_mode.strip() or "sign"
+    model = _MODES.get(mode, SignSettings)
     used = {*fields_of(model), *NOT_YET}
     said = {name: given for name, given in inputs.items() if name in used}
-    for name in inputs.keys() - said.keys():
+    for name in sorted(inputs.keys() - said.keys()):
         log.warning("policy audit: unused input", f"input {name} is not used in mode {mode}")
     paths = JobPaths(environ, container=container)
     if model is VerifySettings:

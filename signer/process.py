@@ -76,9 +76,15 @@ def _outcome(job: Callable[[], int], log: Log) -> int:
 
 
 def tolerant_streams() -> None:
-    """Print any text on any stream: what cannot be encoded is escaped, never an error."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    """Print any text on any stream: what cannot be encoded is escaped, never an error.
+
+    A stream that was closed by who started us is there, and leads nowhere.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+        elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 

@@ -5,11 +5,10 @@ As Go's bufio.ScanLines has it: the last line may lack its LF, and loses its CR 
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from hashlib import sha256
 from typing import NamedTuple
 
 from signer.audit.decisions import Decisions, count_lines
-from signer.audit.merkle import Subtree, subtrees
+from signer.audit.merkle import Subtree, leaf_hashes, subtrees
 from signer.audit.syntax import check_value, refusal
 from signer.errors import AuditFileError
 
@@ -64,9 +63,8 @@ def reduce_events(
     if not lines.isascii():
         lines.decode()
     deque(map(check_value, found), maxlen=0)
-    leaf_hashes = [sha256(b"\x00" + event).digest() for event in found]
     decisions = count_lines(found) if count_decisions else None
-    return Reduced(len(found), subtrees(leaf_hashes, start), decisions)
+    return Reduced(len(found), subtrees(leaf_hashes(found), start), decisions)
 
 
 def reduce_lines(lines: bytes, start: int, *, count_decisions: bool) -> Reduced:

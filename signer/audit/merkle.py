@@ -6,6 +6,7 @@ hash, so that a tree of n events takes at most log2(n) of them ("compact range")
 
 from collections.abc import Iterable
 from hashlib import sha256
+from operator import add
 
 from msgspec import Raw
 
@@ -26,16 +27,33 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(NODE_PREFIX + left + right).digest()
 
 
-def subtrees(leaf_hashes: list[bytes], start: int) -> list[Subtree]:
+def leaf_hashes(events: Iterable[bytes | Raw]) -> list[bytes]:
+    """The hashes of many events."""
+    return _hash_each(LEAF_PREFIX, events)
+
+
+def _hash_each(prefix: bytes, messages: Iterable[bytes | Raw]) -> list[bytes]:
+    # To copy a hash that has taken the prefix is 8 % cheaper, all in all, than to put the prefix
+    # before each message.
+    prefixed = sha256(prefix).copy
+    hashes = []
+    for message in messages:
+        one = prefixed()
+        one.update(message)
+        hashes.append(one.digest())
+    return hashes
+
+
+def subtrees(leaves: list[bytes], start: int) -> list[Subtree]:
     """Reduce consecutive leaf hashes to the largest aligned subtrees, from left to right.
 
     Args:
-        leaf_hashes: 32 bytes each.
+        leaves: their hashes, 32 bytes each.
         start: the index of the first of them in the whole tree.
     """
     left: list[Subtree] = []
     right: list[Subtree] = []
-    hashes = leaf_hashes
+    hashes = leaves
     level = 0
     while hashes:
         first = start & 1
@@ -43,9 +61,8 @@ def subtrees(leaf_hashes: list[bytes], start: int) -> list[Subtree]:
             left.append((level, hashes[0]))
         if (len(hashes) - first) & 1:  # a left child, whose right sibling is yet to come
             right.append((level, hashes[-1]))
-        # zip ends at the shorter side, which drops that last left child.
-        pairs = zip(hashes[first::2], hashes[first + 1 :: 2], strict=False)
-        hashes = [sha256(b"\x01" + one + two).digest() for one, two in pairs]
+        # map ends at the shorter side, which drops that last left child.
+        hashes = _hash_each(NODE_PREFIX, map(add, hashes[first::2], hashes[first + 1 :: 2]))
         start = (start + first) >> 1
         level += 1
     right.reverse()
@@ -79,9 +96,9 @@ class MerkleTree:
                 level += 1
             stack.append((level, value))
 
-    def add_leaves(self, leaf_hashes: list[bytes]) -> None:
+    def add_leaves(self, leaves: list[bytes]) -> None:
         """Add the next events, by their leaf hashes."""
-        self.add(subtrees(leaf_hashes, self.event_count))
+        self.add(subtrees(leaves, self.event_count))
 
     def root(self) -> bytes:
         """The 32-byte tree hash; that of no events is SHA-256 of nothing."""

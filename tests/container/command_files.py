@@ -8,26 +8,11 @@ import re
 from dataclasses import dataclass, field
 
 # ActionCommandManager.cs and its extensions.
-_REGISTERED = frozenset(
-    [
-        "add-mask",
-        "add-matcher",
-        "remove-matcher",
-        "add-path",
-        "set-env",
-        "set-output",
-        "save-state",
-        "debug",
-        "error",
-        "warning",
-        "notice",
-        "group",
-        "endgroup",
-        "echo",
-        "stop-commands",
-        "internal-set-repo-path",
-    ]
-)
+_REGISTERED = {
+    *("add-mask", "add-matcher", "remove-matcher", "add-path", "set-env", "set-output"),
+    *("save-state", "debug", "error", "warning", "notice", "group", "endgroup", "echo"),
+    *("stop-commands", "internal-set-repo-path"),
+}
 
 
 class CommandFileError(Exception):

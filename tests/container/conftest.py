@@ -36,7 +36,11 @@ def job(image: str) -> Iterator[Job]:
         job = Job(root)
         shutil.copy(REPOSITORY / "examples" / "opa-decisions.jsonl", job.workspace)
         own(root)
-        yield job
+        try:
+            yield job
+        finally:
+            # Those of a test that failed half-way; the others are gone.
+            answer(["docker", "rm", "--force", *job.containers])
 
 
 def own(root: Path) -> None:

@@ -57,10 +57,12 @@ class Job:
     Attributes:
         root: where all of them are.
         mode: how the workspace is mounted: ``rw``, or ``ro`` for read-only.
+        containers: the names of those that were started.
     """
 
     root: Path
     mode: str = "rw"
+    containers: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Make the folders."""
@@ -127,7 +129,9 @@ class Job:
             name: self._in_container(value)
             for name, value in {**self._environment(step), **(env or {}), **_inputs(inputs)}.items()
         }
-        command = ["docker", "run", "--name", f"{image.replace(':', '')}_{step[:6]}"]
+        container = f"{image.replace(':', '')}_{step[:6]}"
+        self.containers.append(container)
+        command = ["docker", "run", "--name", container]
         command += ["--label", "5588f5", "--workdir", "/github/workspace", "--rm"]
         for name in variables:
             command += ["-e", name]
@@ -144,7 +148,7 @@ class Job:
             stderr=subprocess.STDOUT,
             env={**client, **variables},
         )
-        return RunningStep(process, self.commands, step)
+        return RunningStep(container, process, self.commands, step)
 
     @property
     def _mounts(self) -> dict[Path, str]:
@@ -211,8 +215,17 @@ class Job:
 
 @dataclass
 class RunningStep:
-    """A step whose container runs."""
+    """A step whose container runs.
 
+    Attributes:
+        name: the container's name.
+        process: the Docker client.
+        commands: where its command files are.
+        step: the end of their names.
+        begun: when it began, on the monotonic clock.
+    """
+
+    name: str
     process: "subprocess.Popen[bytes]"
     commands: Path
     step: str

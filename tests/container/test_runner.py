@@ -6,9 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.container.conftest import RUNNER_UID, own
-from tests.container.runner import Job
+from tests.container.runner import REPOSITORY, Job
 
 AUDIT = "opa-decisions.jsonl"
 KMS = {"audit-file": AUDIT, "provider": "kms"}
@@ -35,10 +36,6 @@ def test_outputs(job: Job) -> None:
 
 
 def test_only_declared_outputs(job: Job) -> None:
-    import yaml
-
-    from tests.container.runner import REPOSITORY
-
     declared = yaml.safe_load((REPOSITORY / "action.yml").read_text())["outputs"]
     signed = job.run({**KMS, "plain-signature": "true"})
     verified = job.run({"mode": "verify", "audit-file": AUDIT, "public-key": f"{AUDIT}.pub"})
@@ -154,15 +151,8 @@ HOSTILE = "import os; os.write(1, b'HOSTILE CODE RAN\\n'); os._exit(99)\n"
 
 
 def test_nothing_in_the_workspace_or_home_is_imported(job: Job) -> None:
-    modules = [
-        "msgspec",
-        "pydantic",
-        "cryptography",
-        "json",
-        "sitecustomize",
-        "usercustomize",
-        "encodings",
-    ]
+    modules = ["msgspec", "pydantic", "cryptography", "json", "encodings"]
+    modules += ["sitecustomize", "usercustomize"]
     site_packages = job.home / ".local" / "lib" / "python3.13" / "site-packages"
     site_packages.mkdir(parents=True)
     (site_packages / "hostile.pth").write_text(HOSTILE.replace("\n", "; import os\n"))

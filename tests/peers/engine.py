@@ -103,20 +103,29 @@ def base_image() -> str:
 def build() -> str:
     """Build the action's image under the name that tests use.
 
-    An engine without a bridge has no network in ``RUN`` unless it is the host's, and act, which
-    builds without BuildKit, finds these layers in the cache only when BuildKit is off here too.
-
     Returns:
         What was done.
 
     Raises:
         PeerError: the build failed.
     """
-    how: list[str] = [] if has_bridge() else ["--network=host"]
-    command: list[str | Path] = ["docker", "build", *how, "--tag", IMAGE, _REPOSITORY]
-    settings = {} if has_bridge() else {"DOCKER_BUILDKIT": "0"}
-    logged("image", command, timeout=900, environment=settings)
+    build_image("image", IMAGE, _REPOSITORY / "Dockerfile", _REPOSITORY)
     return f"{IMAGE} built"
+
+
+def build_image(log: str, tag: str, dockerfile: Path, context: Path) -> None:
+    """Build an image.
+
+    An engine without a bridge has no network in ``RUN`` unless it is the host's; and act, which
+    builds without BuildKit, finds the layers in the cache only when BuildKit is off here too.
+
+    Raises:
+        PeerError: the build failed.
+    """
+    how = [] if has_bridge() else ["--network=host"]
+    settings = {} if has_bridge() else {"DOCKER_BUILDKIT": "0"}
+    command = ["docker", "build", *how, "--tag", tag, "--file", str(dockerfile), str(context)]
+    logged(log, command, timeout=900, environment=settings)
 
 
 def _bootstrap() -> None:

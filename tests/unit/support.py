@@ -174,6 +174,14 @@ class BrokenProvider:
     def public_key(self) -> Any:
         return self.inner.public_key
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(self.inner.notes)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(self.inner.warnings)
+
     def hasher(self) -> Any:
         return self.inner.hasher()
 

@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from signer.errors import ProviderError
@@ -61,8 +61,7 @@ class Access:
         """
         api = Api(calls, self.timeout, self.host.notify, place)
         if self.role is None:
-            self._tell_credential(api)
-            return api
+            return self._telling(api)
         role = parse_role(self.role)
         credentials, arn = self._assume(api, role, session_policy([statement(role)]))
         self.host.notify(f"signed in to AWS as {arn} (role {role.text}, this job's OIDC token)")
@@ -90,16 +89,19 @@ class Access:
         )
         return credentials, answer["AssumedRoleUser"]["Arn"]
 
-    def _tell_credential(self, api: Api) -> None:
+    def _telling(self, api: Api) -> Api:
+        """The same, while the log is told which credential it is and whose."""
         try:
             credential = api.calls.credential()
         except AwsFailure:
-            return  # the first call says so, and what to do
+            return api  # the first call says so, and what to do
         self.host.notify(f"AWS credential: {credential}")
         # Beside the calls that sign: it is only told, and must neither delay nor fail anything.
-        threading.Thread(
+        aside = threading.Thread(
             target=partial(_tell_caller, api.calls, self.timeout, self.host.notify), daemon=True
-        ).start()
+        )
+        aside.start()
+        return replace(api, aside=aside)
 
 
 def session_name(text: str) -> str:
@@ -115,7 +117,7 @@ def _tell_caller(calls: Calls, timeout: float, notify: Callable[[str], None]) ->
     try:
         answer = calls.call("sts:GetCallerIdentity", {}, time.monotonic() + timeout)
     except (AwsFailure, ProviderError):
-        return
+        return  # an endpoint policy may forbid it; whoever signs is refused on their own account
     notify(f"AWS caller: {answer['Arn']}")
 
 

@@ -1,6 +1,7 @@
 """Calls to AWS with patience and clear errors."""
 
 import re
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,6 +12,8 @@ from signer.retry import retry
 
 PATIENCE_WITH_STATES = 30.0
 """How many seconds to wait for a key that is being created or updated."""
+
+_MOMENT = 1.0
 
 # By the code alone, whatever the HTTP status: KMS API reference, "Common errors" and each
 # operation's; STS, "AssumeRoleWithWebIdentity"; botocore's standard retry mode.
@@ -51,12 +54,14 @@ class Api:
         timeout: seconds after which an answer is no longer waited for, retries included.
         notify: takes a line for the log.
         place: what errors name.
+        aside: a thread that only tells something in the log.
     """
 
     calls: Calls
     timeout: float
     notify: Callable[[str], None]
     place: Place
+    aside: threading.Thread | None = None
 
     def ask(self, operation: str, **parameters: str | int | bytes) -> Answer:
         """The answer of an operation such as ``kms:Sign``; asked again for what passes.
@@ -104,6 +109,11 @@ class Api:
         if request_id := answer.get("ResponseMetadata", {}).get("RequestId"):
             self.notify(f"{operation}: request {request_id}")
         return answer
+
+    def settle(self) -> None:
+        """Give what is told aside a moment to be told before the process ends."""
+        if self.aside is not None:
+            self.aside.join(_MOMENT)
 
     def with_credentials(self, credentials: Credentials) -> "Api":
         """The same, signed in."""

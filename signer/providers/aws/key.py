@@ -130,6 +130,7 @@ class AwsKmsKey:
             raise signature_mismatch(self.algorithm, self.key_id)
 
     def _of_this_key(self, answer: Answer, member: str) -> bytes:
+        self._api.settle()
         signature = answer.get(member)
         if answer.get("KeyId") != self.key_id or not isinstance(signature, bytes):
             raise ProviderError(

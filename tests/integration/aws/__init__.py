@@ -1,0 +1,1 @@
+"""The AWS providers against moto's server, corrected where it differs from the service."""

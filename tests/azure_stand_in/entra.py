@@ -49,7 +49,7 @@ class Entra:
         self.applications: dict[str, Application] = {}
         self.lifetime = 3599.0
         self._github = github
-        self._issuer = Issuer()
+        self._issuer = Issuer("entra")
 
     def register(self) -> Application:
         """A new application."""

@@ -4,6 +4,7 @@ import hmac
 import secrets
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -125,6 +126,7 @@ class Vault:
             ``keys/sign/action``; ``*`` is any principal.
         access_policy: refuse in the words of access policies, not of role-based access.
         firewall: refuse everybody.
+        challenge: another WWW-Authenticate than its own, where one is set.
     """
 
     host: str
@@ -134,6 +136,7 @@ class Vault:
     grants: set[tuple[str, str]] = field(default_factory=set)
     access_policy: bool = False
     firewall: bool = False
+    challenge: str = ""
 
     @property
     def resource(self) -> str:
@@ -154,7 +157,7 @@ class Vault:
         elif kind == "oct-HSM":
             made = KeyVersion(kty=kind, key=secrets.token_bytes(32), **attributes)
         else:
-            key = rsa.generate_private_key(65537, int(kind.removeprefix("RSA-")))
+            key = rsa_key(int(kind.removeprefix("RSA-")), len(self.keys.get(name, Key([])).versions))
             made = KeyVersion(kty="RSA", key=key, **attributes)
         self.keys.setdefault(name, Key([])).versions.append(made)
         return made
@@ -162,6 +165,12 @@ class Vault:
     def key_id(self, name: str, version: str = "") -> str:
         """The versioned identifier of a key; of the current version by default."""
         return f"https://{self.host}/keys/{name}/{version or self.keys[name].versions[-1].version}"
+
+
+@cache
+def rsa_key(bits: int, number: int) -> rsa.RSAPrivateKey:
+    """The n-th RSA key of a size in this process: making one can take seconds."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
 def _padding(algorithm: str, hashed: hashes.HashAlgorithm) -> padding.PKCS1v15 | padding.PSS:

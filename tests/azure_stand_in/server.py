@@ -57,7 +57,7 @@ class StandIn:
     """
 
     def __init__(self) -> None:
-        self.github = Issuer()
+        self.github = Issuer("github")
         self.entra = Entra(self.github)
         self.vaults: dict[str, Vault] = {}
         self.faults: list[Fault] = []

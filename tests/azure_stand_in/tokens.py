@@ -3,6 +3,7 @@
 import json
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import cache
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -17,8 +18,8 @@ class TokenError(Exception):
 class Issuer:
     """Who signs tokens, with a key of its own."""
 
-    def __init__(self) -> None:
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    def __init__(self, name: str) -> None:
+        self._key = _key_of(name)
 
     def issue(self, claims: dict[str, Any], *, lifetime: float) -> str:
         """A token with ``iat``, ``nbf`` and ``exp``; ``lifetime`` in seconds."""
@@ -41,6 +42,12 @@ class Issuer:
         except (InvalidSignature, ValueError, IndexError) as error:
             raise TokenError("signature") from error
         return claims
+
+
+@cache
+def _key_of(_name: str) -> rsa.RSAPrivateKey:
+    """One key for each issuer and process: making them takes longer than the tests."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 _SCHEME = (padding.PKCS1v15(), hashes.SHA256())

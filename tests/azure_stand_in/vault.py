@@ -36,7 +36,7 @@ def answer(request: Request, vault: Vault, entra: Entra) -> Answer:
     version = parts[0] if parts else ""
     if kind == "keys" and request.method == "GET" and not operation:
         _authorize(vault, caller, "keys/read", "keys get")
-        return _key(vault, name, _find(vault, name, version))
+        return describe_key(vault, name, _find(vault, name, version))
     if kind == "keys" and request.method == "POST" and operation:
         _authorize(vault, caller, f"keys/{operation}/action", f"keys {operation}")
         return _operate(request, vault, name, _find(vault, name, version), operation)
@@ -54,7 +54,9 @@ def refused(status: int, code: str, message: str, inner: str = "", **headers: st
 def _authenticate(request: Request, vault: Vault, entra: Entra) -> dict[str, str]:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     login = f'Bearer authorization="https://{_login_host(vault)}/{vault.tenant}"'
-    challenge = {"WWW-Authenticate": f'{login}, resource="{vault.resource}"'}
+    challenge = {
+        "WWW-Authenticate": vault.challenge or f'{login}, resource="{vault.resource}"'
+    }
     if scheme != "Bearer":
         text = "AKV10000: Request is missing a Bearer or PoP token."
         raise refused(401, "Unauthorized", text, **challenge)
@@ -119,7 +121,8 @@ def _find(vault: Vault, name: str, version: str) -> KeyVersion:
     return found
 
 
-def _key(vault: Vault, name: str, version: KeyVersion) -> Answer:
+def describe_key(vault: Vault, name: str, version: KeyVersion) -> Answer:
+    """A key as ``GetKey`` answers it."""
     attributes = {
         "enabled": version.enabled,
         "nbf": version.nbf,
@@ -137,7 +140,7 @@ def _deleted_key(vault: Vault, name: str) -> Answer:
     key: Key | None = vault.keys.get(name)
     if key is None or not key.deleted:
         raise refused(404, "KeyNotFound", f"Deleted Key not found: {name}")
-    content = _key(vault, name, key.versions[-1]).content
+    content = describe_key(vault, name, key.versions[-1]).content
     deleted = int(time.time()) - 60
     return Answer(
         content={

@@ -175,6 +175,7 @@ _CONNECTIONS: tuple[tuple[str, _Row], ...] = (
         ),
     ),
 )
+_BROKEN = r"RemoteDisconnected|Connection aborted|reset by peer"
 _UNREACHABLE: _Row = _Row(
     "azure-unreachable",
     "the connection failed",
@@ -223,6 +224,8 @@ def unconnected(detail: str, host: str) -> ProviderError:
 
 def connection_row(detail: str) -> _Row | None:
     """The row for trouble that stays: TLS, proxy, DNS; None for any other."""
+    if re.search(_BROKEN, detail):
+        return None
     return next((row for pattern, row in _CONNECTIONS if re.search(pattern, detail)), None)
 
 

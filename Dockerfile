@@ -29,6 +29,9 @@ RUN find / -xdev -type d \( -path '*-packages/pip' -o -path '*-packages/pip-*' -
       -prune -exec rm -rf {} + \
  && rm -rf /usr/bin/pip* /usr/local/bin/pip* /usr/share/python-wheels
 COPY --from=build /opt/signer /opt/signer
+# The official base comes without byte code of Python's own library, which a run would compile anew
+# each time; importing all of the signer leaves it, of what is needed, in the image.
+RUN /opt/signer/bin/python3 -I -c "import pkgutil, signer; [__import__(m.name) for m in pkgutil.walk_packages(signer.__path__, 'signer.')]"
 # Plugins would be looked for in all packages at each start; there are none.
 ENV PATH=/opt/signer/bin:$PATH PYDANTIC_DISABLE_PLUGINS=__all__
 # -I: neither the workspace, which is foreign, nor PYTHON* variables decide what is imported.

@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import audit
+from bench import audit, image, process
 
-BENCHMARKS = {"audit": audit.main}
+BENCHMARKS = {"audit": audit.main, "process": process.main, "image": image.main}
 
 
 def main() -> int:

@@ -20,7 +20,8 @@ def ours(path: Path) -> None:
 
 
 def ours_without_check(path: Path) -> None:
-    lines.check_value = bool  # takes any line: what is left is splitting and hashing
+    # It takes any line: what is left is splitting and hashing.
+    lines.check_value = bool  # type: ignore[assignment, attr-defined]
     ours(path)
 
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 
 from signer import __version__
-from signer.errors import SettingsError, SignerError, UsageError
+from signer.errors import SignerError, UsageError
 from signer.github.masking import is_secret
 from signer.github.paths import JobPaths
 from signer.log import Log, RunnerLog
@@ -78,7 +78,8 @@ def _sign(settings: SignSettings, environ: Mapping[str, str], log: Log, paths: J
 def _verify(settings: VerifySettings, environ: Mapping[str, str], log: Log, paths: JobPaths) -> int:
     from signer.verify_job import check
 
-    checked = check(_expecting_own_repository(settings, environ), environ, log, paths)
+    own = _own_repository(settings, environ)
+    checked = check(settings, environ, log, paths, own_repository=own)
     write_checked(checked, environ, show_summary=settings.show_summary)
     return checked.error.exit_code if checked.error else 0
 
@@ -108,22 +109,15 @@ def _inputs(environ: Mapping[str, str], log: Log) -> dict[str, Given]:
     return inputs
 
 
-def _expecting_own_repository(
-    settings: VerifySettings, environ: Mapping[str, str]
-) -> VerifySettings:
-    told = {"repository", "repository_id"} & settings.expect.keys()
-    if told or settings.type == "any":
-        return settings
+def _own_repository(settings: VerifySettings, environ: Mapping[str, str]) -> dict[str, str]:
+    """What a signed audit must name, unless the settings say: this very repository."""
+    if {"repository", "repository_id"} & settings.expect.keys():
+        return {}
     for name in ("repository_id", "repository"):
         if value := environ.get(f"GITHUB_{name.upper()}"):
-            return settings.model_copy(update={"expect": {**settings.expect, name: value}})
-    raise SettingsError(
-        [
-            UsageError(
-                "repository-unknown",
-                "GITHUB_REPOSITORY is not set, so that it is not known which repository's audits "
-                "to expect",
-                fix="set expect, such as repository=OWNER/NAME; repository=* takes any.",
-            )
-        ]
+            return {name: value}
+    raise UsageError(
+        "repository-unknown",
+        "GITHUB_REPOSITORY is not set, so that it is not known which repository's audits to expect",
+        fix="set expect, such as repository=OWNER/NAME; repository=* takes any.",
     )

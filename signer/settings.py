@@ -62,7 +62,7 @@ def _boolean(value: Any) -> Any:
 
 def _lines(value: Any) -> Any:
     if isinstance(value, str):
-        return tuple(line.strip() for line in value.splitlines() if line.strip())
+        return tuple(line.strip() for line in value.split("\n") if line.strip())
     return value
 
 

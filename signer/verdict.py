@@ -26,12 +26,14 @@ class Demands:
     Attributes:
         any_type: take other attestations and message signatures too.
         expect: run field (GitHub's claim name) to the value it must have; ``*`` is any.
+        own_repository: the same, but for signed audits only: other bundles state no run.
         max_age: how old the statement may be.
         minimum_assurance: the weakest assurance that is accepted.
     """
 
     any_type: bool = False
     expect: Mapping[str, str] | None = None
+    own_repository: Mapping[str, str] | None = None
     max_age: timedelta | None = None
     minimum_assurance: Assurance = Assurance.DIGEST
 

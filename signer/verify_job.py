@@ -60,9 +60,18 @@ def check(
     log: Log,
     paths: JobPaths,
     *,
+    own_repository: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Checked:
     """Verify what the settings name. What fails is logged and told in the answer.
+
+    Args:
+        settings: what to verify, and what is trusted.
+        environ: the environment.
+        log: where messages go.
+        paths: how results name files.
+        own_repository: what a signed audit's run must have unless the settings say.
+        progress: called while a file is read.
 
     Raises:
         SignerError: the settings do not allow even to begin.
@@ -80,6 +89,7 @@ def _check(
     demands = Demands(
         any_type=settings.type == "any",
         expect=settings.expect,
+        own_repository=own_repository,
         max_age=settings.max_age,
         minimum_assurance=settings.minimum_assurance,
     )

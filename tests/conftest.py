@@ -1,10 +1,30 @@
-"""What all tests share: a missing peer is a skip, or a failure where peers are required."""
+"""What all tests share: an environment of their own, and what a missing peer comes to.
 
-from collections.abc import Generator
+A test whose peer is missing is skipped; where peers are required, it fails.
+"""
+
+import os
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.peers import SKIP_PREFIX, required
+
+# What a runner, a cloud's command line or this project's user may have set.
+_FOREIGN = ("ACTIONS_", "AWS_", "AZURE_", "GITHUB_", "INPUT_", "POLICY_", "RUNNER_")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No setting of this machine reaches a test, and no test the keys of this user."""
+    with pytest.MonkeyPatch.context() as environ:
+        for name in list(os.environ):
+            if name.startswith(_FOREIGN):
+                environ.delenv(name)
+        environ.delenv("CI", raising=False)
+        environ.delenv("SOURCE_DATE_EPOCH", raising=False)
+        environ.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

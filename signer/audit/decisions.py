@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct
 
 from signer.audit.formats import AuditFormat
 
@@ -39,11 +39,7 @@ class _OpaDecision(Struct):
 
     decision_id: str
     path: str = ""
-    result: Raw | UnsetType = UNSET
-
-
-class _OpaResult(Struct):
-    allow: bool
+    result: Any = UNSET
 
 
 class _ConftestFile(Struct):
@@ -91,7 +87,6 @@ class _SarifLog(Struct):
 
 
 _OPA = msgspec.json.Decoder(_OpaDecision)
-_OPA_RESULT = msgspec.json.Decoder(_OpaResult)
 _SARIF_LEVELS = frozenset({"none", "note", "warning", "error"})
 _SARIF_KINDS = frozenset({"pass", "open", "informational", "notApplicable", "review"})
 
@@ -116,18 +111,18 @@ def count_document(text: bytes, audit_format: AuditFormat) -> Decisions | None:
 
 
 def _opa_label(entry: _OpaDecision) -> str:
-    if entry.result is UNSET:
-        return "undefined"
-    result = bytes(entry.result)
-    if result in (b"true", b"false"):
+    result = entry.result
+    if isinstance(result, dict):
+        result = result.get("allow")
+        allows = True
+    else:
         # Only a rule of that name says that true allows: the result of "deny" is the reverse.
-        if entry.path.rpartition("/")[2] in ("allow", "allowed"):
-            return "allowed" if result == b"true" else "denied"
-        return result.decode()
-    try:
-        return "allowed" if _OPA_RESULT.decode(result).allow else "denied"
-    except (ValueError, RecursionError):
-        return "other"
+        allows = entry.path.endswith(("/allow", "/allowed"))
+    if result is True:
+        return "allowed" if allows else "true"
+    if result is False:
+        return "denied" if allows else "false"
+    return "undefined" if result is UNSET else "other"
 
 
 def _decode(text: bytes, kind: Any) -> Any:

@@ -12,6 +12,7 @@ from signer.errors import ProviderError
 URL_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_URL"
 TOKEN_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 _LARGEST_ANSWER = 1 << 16
+_LOOPBACK = (("http", "127.0.0.1"), ("http", "localhost"))
 
 
 def token_offered(environ: Mapping[str, str]) -> bool:
@@ -36,11 +37,13 @@ def request_token(environ: Mapping[str, str], audience: str, *, timeout: float =
             f"this job offers no OIDC token ({URL_VARIABLE} is not set)",
             fix="add `permissions: id-token: write` to the job; runs from forks never get one.",
         )
-    from urllib.parse import quote
+    from urllib.error import HTTPError
+    from urllib.parse import quote, urlsplit
     from urllib.request import Request, urlopen
 
     url = environ[URL_VARIABLE]
-    if not url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+    parts = urlsplit(url)
+    if parts.scheme != "https" and (parts.scheme, parts.hostname) not in _LOOPBACK:
         raise _failed("its URL is not https")
     separator = "&" if "?" in url else "?"
     request = Request(  # noqa: S310 - the scheme is checked above
@@ -53,6 +56,9 @@ def request_token(environ: Mapping[str, str], audience: str, *, timeout: float =
     try:
         with urlopen(request, timeout=timeout) as answer:  # noqa: S310
             value = json.loads(answer.read(_LARGEST_ANSWER)).get("value")
+    except HTTPError as error:
+        error.close()
+        raise _failed(str(error)) from error
     except (OSError, ValueError, AttributeError) as error:
         raise _failed(str(error)) from error
     if not isinstance(value, str) or value.count(".") != 2:

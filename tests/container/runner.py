@@ -20,6 +20,7 @@ from tests.container.command_files import Command, read_commands, read_key_value
 from tests.peers.engine import IMAGE
 
 REPOSITORY = Path(__file__).parents[2]
+RUNTIME_TOKEN = "runtime-token-of-this-job"
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,7 @@ class Job:
             "RUNNER_WORKSPACE": str(self.workspace.parent),
             "RUNNER_TOOL_CACHE": str(self.root / "hostedtoolcache"),
             "ACTIONS_RUNTIME_URL": "https://pipelines.invalid/",
-            "ACTIONS_RUNTIME_TOKEN": "runtime-token-of-this-job",
+            "ACTIONS_RUNTIME_TOKEN": RUNTIME_TOKEN,
             "ACTIONS_CACHE_URL": "https://cache.invalid/",
         }
 

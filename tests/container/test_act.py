@@ -16,6 +16,8 @@ WORKFLOWS = Path(__file__).parent / "workflows"
 SELF_TEST = Path(".github") / "workflows" / "self-test.yml"
 BUILT = "policy-audit-signer:act"
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="session")
 def checkout(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -38,7 +40,6 @@ def checkout(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.timeout(600)
 def test_the_self_test_workflow_passes(checkout: Path) -> None:
     """Signs, opens each path of ``files`` in the next step, verifies, and is refused as it must."""
     code, log = _act(checkout, SELF_TEST)

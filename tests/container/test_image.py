@@ -1,5 +1,6 @@
 """What is in the action's image, and what is not."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -69,6 +70,15 @@ def test_all_is_byte_compiled(image: str) -> None:
     assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
 
 
+def test_nothing_is_compiled_at_start(image: str) -> None:
+    """Neither the signer nor Python's own library, which the official base has no byte code of."""
+    entrypoint = ["-I", "-v", "/opt/signer/entrypoint.py"]
+    done = _in_image(image, "/opt/signer/bin/python3", *entrypoint)
+    loaded = re.findall(r"code object from '?(.*?)'?$", done.stderr, flags=re.MULTILINE)
+    assert len(loaded) > 100
+    assert [path for path in loaded if not path.endswith(".pyc")] == []
+
+
 def test_the_command_line_says_its_version(image: str) -> None:
     assert __version__ in _in_image(image, "signer", "--version").stdout
 
@@ -88,6 +98,8 @@ def test_unit_tests_pass_in_the_image(image: str) -> None:
     """On the image's own Python 3.13, with its own packages and its own ``signer``."""
     dockerfile = Path(__file__).parent / "Dockerfile"
     engine.build_image("unit-image", UNIT_TESTS, dockerfile, REPOSITORY / "requirements")
+    where = _in_image(UNIT_TESTS, "/opt/signer/bin/python3", "-c", "import signer; print(signer)")
+    assert "/opt/signer/lib/" in where.stdout, where.stderr
     mount = f"--volume={REPOSITORY}:/src:ro"
     command = ["docker", "run", "--rm", "--network=none", mount, UNIT_TESTS, "-q", "tests/unit"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=800)

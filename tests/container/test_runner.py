@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.container.conftest import RUNNER_UID, own
-from tests.container.runner import REPOSITORY, Job
+from tests.container.runner import REPOSITORY, RUNTIME_TOKEN, Job
 
 AUDIT = "opa-decisions.jsonl"
 KMS = {"audit-file": AUDIT, "provider": "kms"}
@@ -124,14 +124,15 @@ def test_fallback_says_that_it_proves_integrity_only(job: Job) -> None:
     assert step.annotations("warning")
 
 
-def test_signing_key_is_masked_and_told_nowhere(job: Job) -> None:
+def test_secrets_are_masked_before_all_else_and_told_nowhere(job: Job) -> None:
     secret = "a signing key of more than thirty-two bytes"
     step = job.run({"audit-file": AUDIT}, env={"POLICY_SIGNING_KEY": secret})
     assert (step.code, step.outputs["provider"]) == (0, "hmac"), step.log
-    first = next(command for command in step.commands)
-    assert (first.name, first.data) == ("add-mask", secret)
-    unmasked = [line for line in step.log.splitlines() if "::add-mask::" not in line]
-    assert not any(secret in line for line in unmasked)
+    masked = {command.data for command in step.commands if command.name == "add-mask"}
+    assert masked == {secret, RUNTIME_TOKEN}
+    lines = step.log.splitlines()
+    assert all(line.startswith("::add-mask::") for line in lines[: len(masked)])
+    assert not any(told in line for line in lines[len(masked) :] for told in masked)
     assert secret not in json.dumps(step.outputs) + step.summary
     for path in job.workspace.iterdir():
         assert secret.encode() not in path.read_bytes()

@@ -76,7 +76,11 @@ def outputs(text: str) -> dict[str, str]:
 def second(line: str) -> Command | None:
     """A command in the newer syntax, ``::name properties::data``."""
     # TrimStart, and StartsWith by culture: what is not shown does not hide a command.
-    text = re.sub(r"^[\s\u00ad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+", "", line)
+    text = re.sub(
+        r"^[\s\u00ad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]+",
+        "",
+        line,
+    )
     if not text.startswith("::"):
         return None
     end = text.find("::", 2)

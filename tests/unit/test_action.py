@@ -48,13 +48,13 @@ class Step:
             "HOME": str(workspace / ".home"),
         }
 
-    def run(self, environ: dict[str, str] | None = None, **inputs: str) -> int:
+    def run(self, environ: dict[str, str] | None = None, /, **inputs: str) -> int:
         for path in (self.output, self.summary):
             path.write_text("")
         given = {f"INPUT_{name.replace('_', '-').upper()}": value for name, value in inputs.items()}
         return act({**self.environ, **given, **(environ or {})}, self.log, container=False)
 
-    def refuse(self, environ: dict[str, str] | None = None, **inputs: str) -> SignerError:
+    def refuse(self, environ: dict[str, str] | None = None, /, **inputs: str) -> SignerError:
         with pytest.raises(SignerError) as caught:
             self.run(environ, **inputs)
         return caught.value
@@ -255,6 +255,7 @@ def test_verifying_expects_its_own_repository(step: Step) -> None:
     assert step.run({"GITHUB_REPOSITORY_ID": "78"}, **said, expect="repository_id=77") == 0
     assert step.run({"GITHUB_REPOSITORY_ID": "78"}, **said, expect="repository=*") == 0
     assert step.run({"GITHUB_REPOSITORY_ID": "78"}, **said, expect="run_id=42") == 1
+    assert step.run({"GITHUB_REPOSITORY_ID": "78"}, **said, type="any") == 1
     assert step.run({"GITHUB_REPOSITORY_ID": ""}, **said) == 0  # by name
     error = step.refuse({"GITHUB_REPOSITORY_ID": "", "GITHUB_REPOSITORY": ""}, **said)
     assert error.code == "repository-unknown"
@@ -297,7 +298,9 @@ def test_unknown_and_unused_inputs_are_warned_of(step: Step) -> None:
     assert "input bundle is not used in mode sign" in said
 
 
-@pytest.mark.parametrize("name", ["SIGNING-KEY", "SIGNING_KEY", "POLICY_SIGNING_KEY", "GITHUB-TOKEN"])
+@pytest.mark.parametrize(
+    "name", ["SIGNING-KEY", "SIGNING_KEY", "POLICY_SIGNING_KEY", "GITHUB-TOKEN"]
+)
 @pytest.mark.parametrize("value", [SECRET, ""])
 def test_a_secret_passed_as_an_input_is_refused_even_when_it_is_empty(
     step: Step, name: str, value: str
@@ -335,7 +338,10 @@ ATTACK = "\n::error::x\r::set-env name=A::b\n##[error]y%0A::warning::z<<EOF\nver
 def test_nothing_from_the_environment_breaks_out(
     step: Step, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    environ = {**RUN, **dict.fromkeys(("GITHUB_REF", "GITHUB_ACTOR", "GITHUB_WORKFLOW_REF"), ATTACK)}
+    environ = {
+        **RUN,
+        **dict.fromkeys(("GITHUB_REF", "GITHUB_ACTOR", "GITHUB_WORKFLOW_REF"), ATTACK),
+    }
     log = RunnerLog(environ)
     step.log = log  # type: ignore[assignment]
     assert step.run(environ, audit_file="audit.jsonl", provider="kms") == 0
@@ -356,9 +362,7 @@ def test_nothing_from_the_environment_breaks_out(
     )
 
 
-def test_a_file_name_breaks_out_of_nothing(
-    step: Step, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_name_breaks_out_of_nothing(step: Step, capsys: pytest.CaptureFixture[str]) -> None:
     name = "::error::##[add-mask]x<script>`|*_%0A=<<EOF.jsonl"
     (step.workspace / "odd").mkdir()
     (step.workspace / "odd" / name).write_bytes(EVENTS)

@@ -216,7 +216,7 @@ def test_many_fields_are_refused_within_a_second() -> None:
 
 
 def test_strict_json_says_where_it_goes_wrong() -> None:
-    with pytest.raises(VerificationError, match="the statement goes on .* line 2 column 1"):
+    with pytest.raises(VerificationError, match=r"the statement goes on .* line 2 column 1"):
         strict_json.loads(b"{}\n{}", what="the statement")
 
 
@@ -235,7 +235,8 @@ def test_any_change_of_a_bundle_is_a_bundle_or_refused(data: st.DataObject) -> N
 
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 _VALUES = st.recursive(
-    _SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner)
+    _SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
 )
 
 
@@ -279,10 +280,9 @@ def test_no_two_contents_have_one_encoding(one: str, a: bytes, two: str, b: byte
 def _parse(text: bytes) -> None:
     try:
         parsed = decode(text)
-    except VerificationError as error:
-        assert error.code
-        assert error.fix
+    except VerificationError:
+        return
+    if isinstance(parsed.content, Envelope):
+        pae(parsed.content.payload_type, parsed.content.payload)
     else:
-        assert isinstance(parsed.content, Envelope | MessageSignature)
-        if isinstance(parsed.content, Envelope):
-            pae(parsed.content.payload_type, parsed.content.payload)
+        assert isinstance(parsed.content, MessageSignature)

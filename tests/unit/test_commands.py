@@ -36,6 +36,7 @@ ATTACKS = [
     "\xad::error::x",
     "\u180e::error::x",
     "\ufe0f::error::x",
+    "\u034f::error::x",
     "\u2028::error::x",
     "%0A::error::x",
 ]
@@ -183,7 +184,9 @@ def test_these_variables_are_secrets(variable: str) -> None:
     assert secrets_in({variable: "the secret"}) == ["the secret"]
 
 
-@pytest.mark.parametrize("variable", ["POLICY_KMS_KEY", "INPUT_KMS-KEY", "INPUT_PUBLIC-KEY", "PATH"])
+@pytest.mark.parametrize(
+    "variable", ["POLICY_KMS_KEY", "INPUT_KMS-KEY", "INPUT_PUBLIC-KEY", "PATH"]
+)
 def test_other_variables_are_none(variable: str) -> None:
     assert not is_secret(variable)
 

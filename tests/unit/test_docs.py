@@ -25,7 +25,9 @@ def test_every_error_code_is_documented_and_no_other() -> None:
     documented = set()
     for line in (ROOT / "docs" / "errors.md").read_text().splitlines():
         if line.startswith(("| `", "`internal`")):
-            documented |= set(re.findall(r"`([a-z0-9-]+)`", line.strip("|").split("|")[0].split(" (")[0]))
+            documented |= set(
+                re.findall(r"`([a-z0-9-]+)`", line.strip("|").split("|")[0].split(" (")[0])
+            )
     assert documented == error_codes(ROOT / "signer")
 
 

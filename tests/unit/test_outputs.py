@@ -1,6 +1,7 @@
 """Outputs and summaries, read back by the runner's own rules."""
 
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -53,14 +54,15 @@ def test_values_are_text_lists_lines_and_the_rest_json() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("write", ["outputs", "summary"])
-def test_a_runners_file_that_cannot_be_written_is_named(tmp_path: Path, write: str) -> None:
+@pytest.mark.parametrize(
+    "write", [lambda path: write_outputs(path, {"a": "b"}), lambda path: write_summary(path, "x")]
+)
+def test_a_runners_file_that_cannot_be_written_is_named(
+    tmp_path: Path, write: Callable[[Path], None]
+) -> None:
     path = tmp_path / "missing" / "file"
-    with pytest.raises(OutputError, match="runner's file .*missing/file") as caught:
-        if write == "outputs":
-            write_outputs(path, {"a": "b"})
-        else:
-            write_summary(path, "text")
+    with pytest.raises(OutputError, match=r"runner's file .*missing/file") as caught:
+        write(path)
     assert caught.value.code == "runner-file-failed"
 
 

@@ -23,7 +23,7 @@ SECRET = "0123456789abcdef0123456789abcdef"
 
 
 def _load(
-    model: type[Settings] = SignSettings, environ: dict[str, str] | None = None, **said: str
+    model: type[Settings] = SignSettings, environ: dict[str, str] | None = None, /, **said: str
 ) -> Any:
     given = {"audit-file": "audit.jsonl"} | {
         name.replace("_", "-"): value for name, value in said.items()
@@ -36,7 +36,7 @@ def _load(
 
 
 def _problems(
-    model: type[Settings] = SignSettings, environ: dict[str, str] | None = None, **said: str
+    model: type[Settings] = SignSettings, environ: dict[str, str] | None = None, /, **said: str
 ) -> list[str]:
     with pytest.raises(SettingsError) as caught:
         _load(model, environ, **said)
@@ -72,7 +72,9 @@ def _problems(
 def test_a_wrong_setting_is_named_with_its_value_and_what_is_allowed(
     model: type[Settings], name: str, value: str, allowed: str, source: str
 ) -> None:
-    trust = {"public_key": "key.pub"} if model is VerifySettings and name != "integrity-only" else {}
+    trust = (
+        {"public_key": "key.pub"} if model is VerifySettings and name != "integrity-only" else {}
+    )
     if source == "said":
         problems = _problems(model, **trust, **{name: value})
         label = f"input {name}"
@@ -87,7 +89,8 @@ def test_a_wrong_setting_is_named_with_its_value_and_what_is_allowed(
 
 def test_all_wrong_settings_are_reported_at_once() -> None:
     problems = _problems(
-        environ={"POLICY_OVERWRITE": "si", "POLICY_ARCHIVE": "s3://x", "POLICY_SIGNING_KEY": ""},
+        SignSettings,
+        {"POLICY_OVERWRITE": "si", "POLICY_ARCHIVE": "s3://x", "POLICY_SIGNING_KEY": ""},
         provider="gcp",
         algorithm="MD5",
         audit_format="xml",
@@ -102,20 +105,26 @@ def test_all_wrong_settings_are_reported_at_once() -> None:
 
 def test_what_is_said_wins_over_the_environment_and_empty_is_unset() -> None:
     environ = {"POLICY_SIGNING_PROVIDER": "sha256", "POLICY_MINIMUM_ASSURANCE": "  "}
-    assert _load(environ=environ).provider == "sha256"
-    assert _load(environ=environ, provider="kms").provider == "kms"
-    assert _load(environ=environ, provider="").provider == "sha256"
-    assert _load(environ=environ, provider=" \n").provider == "sha256"
-    assert _load(environ=environ).minimum_assurance is Assurance.DIGEST
+    assert _load(SignSettings, environ).provider == "sha256"
+    assert _load(SignSettings, environ, provider="kms").provider == "kms"
+    assert _load(SignSettings, environ, provider="").provider == "sha256"
+    assert _load(SignSettings, environ, provider=" \n").provider == "sha256"
+    assert _load(SignSettings, environ).minimum_assurance is Assurance.DIGEST
 
 
 def test_a_wrong_environment_is_not_looked_at_where_the_input_is_set() -> None:
-    assert _load(environ={"POLICY_OVERWRITE": "perhaps"}, overwrite="True").overwrite is True
+    assert _load(SignSettings, {"POLICY_OVERWRITE": "perhaps"}, overwrite="True").overwrite is True
 
 
 def test_audit_files_are_lines_without_the_white_space_around_them() -> None:
     settings = _load(audit_file=" a b.jsonl \r\n\n  reports/*.sarif\n!reports/old.sarif\n")
     assert settings.audit_file == ("a b.jsonl", "reports/*.sarif", "!reports/old.sarif")
+
+
+@pytest.mark.parametrize("between", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_only_a_line_feed_ends_a_line(between: str) -> None:
+    """Else a file name that a shell's glob found could leave another file out."""
+    assert len(_load(audit_file=f"a{between}!audit.jsonl").audit_file) == 1
 
 
 def test_a_missing_audit_file_says_both_names() -> None:
@@ -127,7 +136,7 @@ def test_a_missing_audit_file_says_both_names() -> None:
 
 def test_an_empty_secret_is_an_error_whatever_else_is_chosen() -> None:
     for said in ({}, {"provider": "kms"}, {"provider": "sha256"}):
-        [problem] = _problems(environ={"POLICY_SIGNING_KEY": ""}, **said)
+        [problem] = _problems(SignSettings, {"POLICY_SIGNING_KEY": ""}, **said)
         assert problem.startswith("secret-empty: POLICY_SIGNING_KEY")
     [problem] = _problems(VerifySettings, {"POLICY_SIGNING_KEY": ""}, hmac="true")
     assert problem.startswith("secret-empty")
@@ -147,7 +156,7 @@ def test_hmac_without_its_secret_never_falls_back(
 
 def test_the_secret_is_kept_byte_for_byte_and_is_never_shown() -> None:
     key = f"  {SECRET}é\n"
-    settings = _load(environ={"POLICY_SIGNING_KEY": key})
+    settings = _load(SignSettings, {"POLICY_SIGNING_KEY": key})
     assert settings.signing_key.get_secret_value() == key.encode()
     assert SECRET not in repr(settings)
     assert SECRET not in str(settings)
@@ -155,13 +164,15 @@ def test_the_secret_is_kept_byte_for_byte_and_is_never_shown() -> None:
 
 
 def test_no_problem_shows_the_secret() -> None:
-    problems = _problems(environ={"POLICY_SIGNING_KEY": SECRET}, provider="x", overwrite="y")
+    problems = _problems(SignSettings, {"POLICY_SIGNING_KEY": SECRET}, provider="x", overwrite="y")
     assert SECRET not in "\n".join(problems)
 
 
 def test_a_secret_that_is_not_utf8_keeps_its_bytes() -> None:
     environ = {"POLICY_SIGNING_KEY": b"\xff\xfe0123456789abcdef".decode("utf-8", "surrogateescape")}
-    assert _load(environ=environ).signing_key.get_secret_value() == b"\xff\xfe0123456789abcdef"
+    assert (
+        _load(SignSettings, environ).signing_key.get_secret_value() == b"\xff\xfe0123456789abcdef"
+    )
 
 
 @pytest.mark.parametrize("name", ["kms-key", "kms-directory"])
@@ -169,7 +180,7 @@ def test_settings_of_a_provider_that_is_not_chosen_are_refused(name: str) -> Non
     [problem] = _problems(**{name: "x"})
     assert problem.startswith(f"setting-conflict: input {name}")
     assert "no provider is chosen" in problem
-    [problem] = _problems(environ={variable_for(name): "x", "POLICY_SIGNING_KEY": SECRET})
+    [problem] = _problems(SignSettings, {variable_for(name): "x", "POLICY_SIGNING_KEY": SECRET})
     assert variable_for(name) in problem
     assert _load(provider="kms", **{name: "x"})
 
@@ -223,7 +234,7 @@ def test_an_event_pointer_is_for_json_alone() -> None:
 
 @pytest.mark.parametrize("value", ["\udcff", "caf\udce9"])
 def test_a_value_that_is_not_utf8_is_a_problem_and_no_crash(value: str) -> None:
-    [problem] = _problems(environ={"POLICY_SIGNING_PROVIDER": value})
+    [problem] = _problems(SignSettings, {"POLICY_SIGNING_PROVIDER": value})
     assert "POLICY_SIGNING_PROVIDER" in problem
 
 

@@ -113,3 +113,6 @@ def _kill_group(process: "subprocess.Popen[bytes]") -> None:
 
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()

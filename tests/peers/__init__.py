@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers import azure_cli, engine, npm_tools
+from tests.peers import engine, npm_tools, python_tools
 from tests.peers.cache import BIN, missing_reason
 from tests.peers.go_tools import GO_TOOLS
 from tests.peers.npm_tools import NPM_TOOLS
+from tests.peers.python_tools import PYTHON_TOOLS
 
 SKIP_PREFIX = "peer missing: "
 
@@ -26,18 +27,19 @@ def find(name: str) -> Path | None:
     """The peer's program (of packages, their folder), or nothing where it is not on this machine.
 
     Args:
-        name: ``docker`` (a client whose engine answers), ``az``, a key of :data:`GO_TOOLS`, of
-            :data:`SYSTEM_TOOLS` or of :data:`NPM_TOOLS` (the folder with ``node_modules``).
+        name: ``docker`` (a client whose engine answers), a key of :data:`GO_TOOLS`, of
+            :data:`PYTHON_TOOLS`, of :data:`SYSTEM_TOOLS` or of :data:`NPM_TOOLS` (the folder
+            with ``node_modules``).
 
     Raises:
         KeyError: no such peer.
     """
     if name == "docker":
         return engine.client() if engine.answers() else None
-    if name == "az":
-        return azure_cli.program()
     if name in NPM_TOOLS:
         return npm_tools.folder(name)
+    if name in PYTHON_TOOLS:
+        return python_tools.program(name)
     if name in GO_TOOLS:
         cached = BIN / name
         if cached.exists():

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from tests.peers import SYSTEM_TOOLS, azure_cli, engine, go_tools, npm_tools
+from tests.peers import SYSTEM_TOOLS, engine, go_tools, npm_tools, python_tools
 from tests.peers.cache import PeerError, note
 from tests.peers.commands import apt_install
 from tests.peers.go_tools import GO_TOOLS
 from tests.peers.npm_tools import NPM_TOOLS
+from tests.peers.python_tools import PYTHON_TOOLS
 
 Step = Callable[[], str]
 
@@ -30,7 +31,7 @@ def main() -> int:
         "image": engine.build,
     }
     others: dict[str, Step] = {
-        "az": azure_cli.install,
+        **{name: partial(python_tools.install, name) for name in PYTHON_TOOLS},
         **{name: partial(npm_tools.install, name) for name in NPM_TOOLS},
         **{name: partial(go_tools.install, name) for name in GO_TOOLS},
     }

@@ -120,11 +120,11 @@ class CliCalls:
         if ended.code != 0:
             raise _failure(ended.code, ended.stderr)
         try:
-            answer: dict[str, Any] = json.loads(ended.stdout)
+            answer: dict[str, Any] = dict(json.loads(ended.stdout).items())
             for member in BLOBS:
                 if member in answer:
                     answer[member] = base64.b64decode(answer[member], validate=True)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise AwsFailure("UnreadableOutput", f"{self._command} printed no answer") from error
         return answer
 

@@ -65,7 +65,6 @@ _UNREACHABLE = _Remedy(
 _VALIDATION = _Remedy(
     "aws-validation", "check aws-kms-key and algorithm against what AWS says here."
 )
-_DENIED = "aws-access-denied"
 _CLOCK = _Remedy(
     "aws-clock-skew",
     "set this machine's clock (AWS allows 5 minutes): its signature of the "
@@ -174,7 +173,6 @@ _REMEDIES: Mapping[str, _Remedy] = {
     "InvalidRequestException": _Remedy(
         "aws-secret-state", "check whether the secret {resource} is scheduled for deletion."
     ),
-    "KMSInvalidMacException": _Remedy("aws-mac-mismatch", "nothing to mend here."),
 }
 
 _OTHER = _Remedy("aws-failed", "look up the code in the AWS KMS API reference.")
@@ -199,7 +197,7 @@ def explain(failure: AwsFailure, operation: str, place: Place) -> ProviderError:
     """
     said = f"{operation} failed: {failure.code}: {failure.message or 'no reason given'}"
     if failure.code in ("AccessDeniedException", "AccessDenied", "NotAuthorizedException"):
-        return ProviderError(_DENIED, said, fix=_permission(failure, operation, place))
+        return ProviderError("aws-access-denied", said, fix=_permission(failure, operation, place))
     remedy = _remedy(failure)
     where = place.region or "the region of the AWS configuration"
     fix = remedy.fix.replace("{resource}", place.resource).replace("{region}", where)

@@ -17,7 +17,7 @@ _PARTITION = r"aws(?:-[a-z]+)*"
 _REGION = r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+"
 _KEY = re.compile(
     rf"(?:arn:(?P<partition>{_PARTITION}):kms:(?P<region>{_REGION}):(?P<account>[0-9]{{12}}):"
-    r"(?=key/|alias/)(?:key/)?)?"
+    r"(?:key/(?!alias/)|(?=alias/)))?"
     r"(?P<name>(?:mrk-)?[0-9a-f-]{32,36}|alias/[a-zA-Z0-9/_-]{1,250})"
 )
 _ROLE = re.compile(

@@ -58,9 +58,9 @@ def sha256(message: bytes, folder: Path) -> bytes:
 
 def stored_secret(directory: Path, key_id: str) -> bytes:
     """The bytes of an HMAC key, read from the embedded KMS's own file (docs/embedded-kms.md)."""
-    uuid, number = key_id.rsplit(":key/")[1].split("/")
+    uuid, _, number = key_id.rsplit(":key/")[1].partition("/")
     document = json.loads((directory / f"key-{uuid}.json").read_bytes())
-    return b64decode(document["versions"][int(number) - 1]["material"])
+    return b64decode(document["versions"][int(number or 1) - 1]["material"])
 
 
 def _ml_dsa_verifies(public_key: PublicKey, message: bytes, signature: bytes) -> bool:

@@ -1,0 +1,214 @@
+"""Calls through the ``aws`` command line: a stand-in program that shows what it was given."""
+
+import json
+import os
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signer.errors import ProviderError
+from signer.providers.aws.calls import AwsFailure, Credentials
+from signer.providers.aws.cli import CliCalls
+
+PROGRAM = """#!/usr/bin/env python3
+import json, os, sys
+files = {}
+for argument in sys.argv[1:]:
+    kind, colon, path = argument.partition("://")
+    if colon:
+        with open(path, "rb") as file:
+            files[os.path.basename(path)] = file.read().decode("latin-1")
+        files["mode"] = oct(os.stat(os.path.dirname(path)).st_mode & 0o777)
+seen = {"argv": sys.argv[1:], "files": files, "environ": dict(os.environ)}
+with open(SEEN, "w") as file:
+    json.dump(seen, file)
+ANSWER
+"""
+
+
+class Aws:
+    """A stand-in for the command line."""
+
+    def __init__(self, folder: Path) -> None:
+        self.program = folder / "bin" / "aws"
+        self.seen_file = folder / "seen.json"
+        self.program.parent.mkdir()
+
+    def answers(self, *, stdout: str = "{}", stderr: str = "", code: int = 0) -> None:
+        lines = f"print({stdout!r}); print({stderr!r}, file=sys.stderr); sys.exit({code})"
+        self.does(lines)
+
+    def does(self, lines: str) -> None:
+        text = PROGRAM.replace("SEEN", repr(str(self.seen_file))).replace("ANSWER", lines)
+        self.program.write_text(text)
+        self.program.chmod(self.program.stat().st_mode | stat.S_IXUSR)
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.seen_file.read_text())
+        return found
+
+    def calls(self, **environ: str) -> CliCalls:
+        path = f"{self.program.parent}{os.pathsep}{os.environ['PATH']}"
+        return CliCalls("eu-central-1", {"PATH": path, "HOME": "/nonexistent", **environ})
+
+
+@pytest.fixture
+def aws(tmp_path: Path) -> Aws:
+    return Aws(tmp_path)
+
+
+def _call(calls: CliCalls, seconds: float = 60) -> object:
+    parameters: dict[str, str | int | bytes] = {
+        "KeyId": "alias/audit",
+        "Message": b"\0digest",
+        "MessageType": "DIGEST",
+    }
+    return calls.call("kms:Sign", parameters, time.monotonic() + seconds)
+
+
+def test_neither_key_nor_message_is_in_the_arguments(aws: Aws) -> None:
+    aws.answers(stdout='{"Signature": "c2lnbmF0dXJl", "KeyId": "arn"}')
+    assert _call(aws.calls()) == {"Signature": b"signature", "KeyId": "arn"}
+    argv, files = aws.seen["argv"], aws.seen["files"]
+    assert argv[:2] == ["kms", "sign"]
+    assert "--region" in argv
+    assert not any("alias" in argument or "digest" in argument for argument in argv)
+    assert files["Message"] == "\0digest"
+    assert json.loads(files["parameters.json"]) == {"KeyId": "alias/audit", "MessageType": "DIGEST"}
+    assert files["mode"] == "0o700"
+    left = [argument.partition("://")[2] for argument in argv if "://" in argument]
+    assert not any(Path(path).exists() for path in left)
+
+
+def test_only_what_concerns_aws_is_passed_on(aws: Aws) -> None:
+    aws.answers()
+    passed = {
+        "AWS_PROFILE": "ci",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "HTTPS_PROXY": "http://proxy",
+        "no_proxy": "localhost",
+        "AWS_CA_BUNDLE": "/ca.pem",
+        "REQUESTS_CA_BUNDLE": "/ca.pem",
+    }
+    kept_back = {
+        "POLICY_SIGNING_KEY": "secret",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "secret",
+        "PYTHONPATH": "/hostile",
+        "LD_PRELOAD": "/hostile.so",
+    }
+    _call(aws.calls(**passed, **kept_back))
+    environ = aws.seen["environ"]
+    assert passed.items() <= environ.items()
+    assert not kept_back.keys() & environ.keys()
+    assert environ["AWS_MAX_ATTEMPTS"] == "1"
+
+
+def test_assumed_credentials_replace_all_others(aws: Aws) -> None:
+    aws.answers()
+    calls = aws.calls(AWS_PROFILE="ci", AWS_ACCESS_KEY_ID="AKIAOLD", AWS_ROLE_ARN="arn:old")
+    signed_in = calls.with_credentials(Credentials("ASIANEW", "new secret", "new token"))
+    _call(signed_in)
+    environ = aws.seen["environ"]
+    assert environ["AWS_ACCESS_KEY_ID"] == "ASIANEW"
+    assert environ["AWS_SESSION_TOKEN"] == "new token"
+    assert not {"AWS_PROFILE", "AWS_ROLE_ARN"} & environ.keys()
+    assert not any("new" in argument for argument in aws.seen["argv"])
+    assert signed_in.credential() == "assumed role, access key ASIANEW"
+
+
+V1 = "\nAn error occurred ({code}) when calling the Sign operation: {message}\n"
+V1_RETRIED = (
+    "\nAn error occurred ({code}) when calling the Sign operation (reached max retries: 0): "
+    "{message}\n"
+)
+V2 = "\naws: [ERROR]: An error occurred ({code}) when calling the Sign operation: {message}\n"
+
+
+@pytest.mark.parametrize("form", [V1, V1_RETRIED, V2], ids=["v1", "v1 retried", "v2"])
+@pytest.mark.parametrize("exit_code", [254, 255])
+def test_a_service_error_is_known_by_the_code_in_parentheses(
+    aws: Aws, form: str, exit_code: int
+) -> None:
+    said = form.format(code="DisabledException", message="arn:… is disabled.")
+    aws.answers(stderr=said, code=exit_code)
+    with pytest.raises(AwsFailure) as failure:
+        _call(aws.calls())
+    assert (failure.value.code, failure.value.message) == (
+        "DisabledException",
+        "arn:… is disabled.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("Unable to locate credentials. You can configure credentials by …", "NoCredentialsError"),
+        ("You must specify a region. You can also configure your region by …", "NoRegionError"),
+        ("The config profile (nonesuch) could not be found", "ProfileNotFound"),
+        ('Could not connect to the endpoint URL: "https://kms…/"', "EndpointConnectionError"),
+        ("Connect timeout on endpoint URL: …", "ConnectTimeoutError"),
+        ("SSL validation failed for https://… certificate verify failed", "SSLError"),
+        ("Failed to connect to proxy URL: …", "ProxyConnectionError"),
+        ("usage: aws [options] …", "exit code 252"),
+    ],
+)
+def test_what_fails_on_this_side_has_botocores_name(aws: Aws, said: str, code: str) -> None:
+    aws.answers(stderr=f"\n{said}\n", code=252)
+    with pytest.raises(AwsFailure) as failure:
+        _call(aws.calls())
+    assert failure.value.code == code
+
+
+@pytest.mark.parametrize("stdout", ["", "not JSON", "[]", '{"Signature": "%%%"}', "\\xff"])
+def test_what_is_no_answer_is_a_failure(aws: Aws, stdout: str) -> None:
+    aws.answers(stdout=stdout)
+    with pytest.raises(AwsFailure) as failure:
+        _call(aws.calls())
+    assert failure.value.code == "UnreadableOutput"
+
+
+def test_it_ends_with_the_time_limit_and_its_children_too(aws: Aws) -> None:
+    aws.does("import subprocess; subprocess.run(['sleep', '60'])")
+    begun = time.monotonic()
+    with pytest.raises(ProviderError) as refusal:
+        _call(aws.calls(), seconds=0.5)
+    assert refusal.value.code == "command-timeout"
+    assert time.monotonic() - begun < 5
+
+
+def test_aws_cli_wins_over_path(aws: Aws, tmp_path: Path) -> None:
+    aws.answers()
+    other = CliCalls(None, {"PATH": "/nonexistent", "AWS_CLI": str(aws.program)})
+    # The stand-in needs an interpreter on PATH, which a real command line brings along.
+    other._environ["PATH"] = os.environ["PATH"]
+    _call(other)
+    assert "--region" not in aws.seen["argv"]
+
+
+@pytest.mark.parametrize(
+    "environ", [{"PATH": "/nonexistent"}, {"AWS_CLI": "/nonexistent/aws"}, {"AWS_CLI": "aws"}]
+)
+def test_without_a_command_line_the_remedy_is_told(environ: dict[str, str]) -> None:
+    with pytest.raises(ProviderError) as refusal:
+        CliCalls(None, environ)
+    assert refusal.value.code == "command-missing"
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"AWS_PROFILE": "ci", "AWS_ACCESS_KEY_ID": "AKIA1"}, "profile ci"),
+        ({"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": "s"}, "env, access key AKIA1"),
+        ({"AWS_ROLE_ARN": "arn:aws:iam::1:role/r"}, "web identity for arn:aws:iam::1:role/r"),
+        ({}, "what the aws command line finds in its configuration"),
+    ],
+)
+def test_the_credential_is_told_as_far_as_the_environment_knows(
+    aws: Aws, environ: dict[str, str], told: str
+) -> None:
+    aws.answers()
+    assert aws.calls(**environ).credential() == told

@@ -76,16 +76,6 @@ def check(
     Raises:
         SignerError: the settings do not allow even to begin.
     """
-    with ExitStack() as cleanup:
-        return _check(settings, host_of(environ, log, cleanup), log, paths, progress)
-
-
-def _check(
-    settings: VerifySettings, host: Host, log: Log, paths: JobPaths, progress: Progress | None
-) -> Checked:
-    audits = _audits_to_verify(settings, log)
-    verifier = _open_verifier(settings, host)
-    _warn_of_near_key(settings, audits, log)
     demands = Demands(
         any_type=settings.type == "any",
         expect=settings.expect,
@@ -93,6 +83,21 @@ def _check(
         max_age=settings.max_age,
         minimum_assurance=settings.minimum_assurance,
     )
+    with ExitStack() as cleanup:
+        return _check(settings, demands, host_of(environ, log, cleanup), log, paths, progress)
+
+
+def _check(
+    settings: VerifySettings,
+    demands: Demands,
+    host: Host,
+    log: Log,
+    paths: JobPaths,
+    progress: Progress | None,
+) -> Checked:
+    audits = _audits_to_verify(settings, log)
+    verifier = _open_verifier(settings, host)
+    _warn_of_near_key(settings, audits, log)
     answer = Checked()
     for name, audit in audits.items():
         bundle = _bundle_path(settings, audit)

@@ -157,7 +157,9 @@ class Vault:
         elif kind == "oct-HSM":
             made = KeyVersion(kty=kind, key=secrets.token_bytes(32), **attributes)
         else:
-            key = rsa_key(int(kind.removeprefix("RSA-")), len(self.keys.get(name, Key([])).versions))
+            key = rsa_key(
+                int(kind.removeprefix("RSA-")), len(self.keys.get(name, Key([])).versions)
+            )
             made = KeyVersion(kty="RSA", key=key, **attributes)
         self.keys.setdefault(name, Key([])).versions.append(made)
         return made

@@ -5,7 +5,6 @@ they speak to the real names (``NAME.vault.azure.net``) and nothing in them is r
 """
 
 import fnmatch
-import json
 import threading
 import uuid
 from collections.abc import Iterator
@@ -214,8 +213,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
-
-
-def describe(stand_in: StandIn) -> str:
-    """The environment of a job, as one line of JSON."""
-    return json.dumps({**stand_in.environment(), **stand_in.job()})

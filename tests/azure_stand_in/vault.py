@@ -54,9 +54,7 @@ def refused(status: int, code: str, message: str, inner: str = "", **headers: st
 def _authenticate(request: Request, vault: Vault, entra: Entra) -> dict[str, str]:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     login = f'Bearer authorization="https://{_login_host(vault)}/{vault.tenant}"'
-    challenge = {
-        "WWW-Authenticate": vault.challenge or f'{login}, resource="{vault.resource}"'
-    }
+    challenge = {"WWW-Authenticate": vault.challenge or f'{login}, resource="{vault.resource}"'}
     if scheme != "Bearer":
         text = "AKV10000: Request is missing a Bearer or PoP token."
         raise refused(401, "Unauthorized", text, **challenge)

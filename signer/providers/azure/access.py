@@ -21,7 +21,7 @@ AUDIENCE = "api://AzureADTokenExchange"
 _ID = re.compile(r"AADSTS\d+")
 _REMEDIES = {
     "AADSTS7000215": "renew the client secret (AZURE_CLIENT_SECRET holds its value, not its id).",
-    "AADSTS7000222": "the client secret has expired: make a new one, or use a federated credential.",
+    "AADSTS7000222": "the client secret expired: make a new one, or use a federated credential.",
     "AADSTS700016": "check azure-client-id (the application's client id, not its object id) and "
     "azure-tenant-id.",
     "AADSTS90002": "check azure-tenant-id, and AZURE_AUTHORITY_HOST in a sovereign cloud.",

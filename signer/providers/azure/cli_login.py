@@ -16,11 +16,11 @@ _CLOUD = "policy-audit-signer"
 _CARRIED = ("config", "clouds.config")
 
 Run = Callable[[Sequence[str]], tuple[int, bytes, str]]
-"""Runs ``az`` with arguments, and answers its exit code, output and standard error."""
+"""How ``az`` is run with arguments: its exit code, output and standard error come back."""
 
 
 def sign_in(access: Access, folder: Path, run: Run, *, reason: str) -> None:
-    """Sign in with what is set up for it: this job's OIDC token, a secret, a certificate, …
+    """Sign in with what is set up for it: this job's OIDC token, a secret, a certificate.
 
     Args:
         access: who signs in.

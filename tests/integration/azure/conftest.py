@@ -72,7 +72,9 @@ class Place:
         vault = name or self.vault.host.partition(".")[0]
         chosen = [f"--azure-kv-name={vault}", f"--azure-kv-key={key}"]
         chosen += [f"--provider={self.provider}", "--overwrite"]
-        return self.signer("sign", *files, *chosen, *(self.federated if federated else ()), *options)
+        return self.signer(
+            "sign", *files, *chosen, *(self.federated if federated else ()), *options
+        )
 
     def signer(self, *arguments: str) -> Ended:
         """Run the command line, to its end."""

@@ -73,8 +73,10 @@ ERRORS: dict[str, Callable[[Place], None]] = {
 THROUGH_AZ = ("azure-key-deleted", "azure-denied-by-firewall", "azure-denied-by-policy")
 
 
-def _check(place: Place, code: str, *options: str, **more: str) -> str:
-    ended = place.sign(*options, **more)
+def _check(
+    place: Place, code: str, *options: str, key: str = "policy", name: str | None = None
+) -> str:
+    ended = place.sign(*options, key=key, name=name)
     assert (ended.code, ended.error) == (3, code), ended.log
     assert "  fix: " in ended.log
     assert not (place.folder / "audit.jsonl.sigstore.json").exists()
@@ -103,7 +105,10 @@ def test_a_pinned_key_is_refused_by_the_vault_itself(
     (sdk.folder / "audit.jsonl.sigstore.json").unlink()
     (sdk.folder / "audit.jsonl.pub").rename(sdk.folder / "pinned.pub")
     what(sdk)
-    wanted = {_disable: "azure-key-disabled", _only_encrypt: "azure-sign-not-permitted"}
+    wanted: dict[Callable[[Place], None], str] = {
+        _disable: "azure-key-disabled",
+        _only_encrypt: "azure-sign-not-permitted",
+    }
     version = sdk.vault.keys["policy"].versions[-1].version
     _check(
         sdk, wanted.get(what, "azure-denied"), "--public-key=pinned.pub", key=f"policy/{version}"

@@ -160,7 +160,10 @@ def test_names_are_checked_before_any_call(place: Place) -> None:
 
 def test_the_hmac_key_comes_from_a_secret(sdk: Place) -> None:
     secret = "a secret of thirty-two bytes, ok"
-    sdk.vault.secrets["hmac"] = [("0" * 32, "an older one, as long as it has to"), ("1" * 32, secret)]
+    sdk.vault.secrets["hmac"] = [
+        ("0" * 32, "an older one, as long as it has to"),
+        ("1" * 32, secret),
+    ]
     sdk.vault.grants.add((sdk.application.client_id, "secrets/getSecret/action"))
     url = f"azure-keyvault:https://{sdk.vault.host}/secrets/hmac"
     sdk.environ["POLICY_SIGNING_KEY"] = url

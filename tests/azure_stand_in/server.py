@@ -5,6 +5,7 @@ they speak to the real names (``NAME.vault.azure.net``) and nothing in them is r
 """
 
 import fnmatch
+import ssl
 import threading
 import uuid
 from collections.abc import Iterator
@@ -159,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     owner: ClassVar[StandIn]
-    tls: ClassVar
+    tls: ClassVar[ssl.SSLContext]
 
     def setup(self) -> None:
         super().setup()

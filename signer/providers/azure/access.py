@@ -133,7 +133,7 @@ def sign_in_failed(choice: Choice, detail: str, assertion: str = "") -> Provider
     found = _ID.search(said)
     number = found[0] if found else ""
     remedy = _REMEDIES.get(number)
-    if assertion and remedy is None:
+    if assertion and number and remedy is None:
         claims = unverified_claims(assertion)
         sub, iss, aud = (claims.get(name) for name in ("sub", "iss", "aud"))
         return ProviderError(

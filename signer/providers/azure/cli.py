@@ -21,8 +21,10 @@ from signer.providers.azure.access import Access
 from signer.providers.azure.cli_login import config_directory, sign_in
 from signer.providers.azure.failures import (
     RefusedError,
+    UnconnectedError,
     connection_row,
     deleted,
+    is_unconnected,
     one_line,
     refused,
     unconnected,
@@ -53,15 +55,6 @@ _PROFILE = "azureProfile.json"  # made by the first login
 _SIGNED_OUT = re.compile(r"\baz login\b|AADSTS(700024|70043|700082|50173|500133)\b")
 _SERVICE_ERROR = re.compile(r"ERROR: \((?P<code>\w+)\) (?P<message>.*?)(?:\nCode: |\Z)", re.DOTALL)
 _INNER = re.compile(r'Inner error: \{\s*"code": "(\w+)"')
-_UNCONNECTED = re.compile(
-    r"Connection (aborted|reset|refused|broken)|RemoteDisconnected|timed out|Max retries exceeded|"
-    r"[Pp]roxy|CERTIFICATE_VERIFY_FAILED|SSLError|Failed to resolve|NameResolutionError|"
-    r"Failed to establish a new connection|ConnectionError"
-)
-
-
-class UnconnectedError(Exception):
-    """The command line did not reach the service."""
 
 
 class CliCalls:
@@ -198,7 +191,7 @@ def failure(action: str, stderr: str) -> Exception:
         return RefusedError(
             action, 0, found["code"], inner[1] if inner else "", found["message"].strip()
         )
-    if _UNCONNECTED.search(stderr):
+    if is_unconnected(stderr):
         return UnconnectedError(one_line(stderr.replace("ERROR: ", "")))
     return ProviderError(
         "azure-cli-failed",

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from signer.providers.azure.access import Access, Way, not_signed_in, sign_in_failed
+from signer.providers.azure.failures import UnconnectedError, is_unconnected, one_line
 
 _CLOUD = "policy-audit-signer"
 _CARRIED = ("config", "clouds.config")
@@ -31,6 +32,7 @@ def sign_in(access: Access, folder: Path, run: Run, *, reason: str) -> None:
     Raises:
         ProviderError: ``azure-not-signed-in``, ``azure-assertion-rejected``,
             ``azure-sign-in-failed``, ``oidc-failed``.
+        UnconnectedError: Entra was not reached.
     """
     choice = access.choose()
     if choice.way is Way.MANAGED and not choice.client:
@@ -52,6 +54,8 @@ def sign_in(access: Access, folder: Path, run: Run, *, reason: str) -> None:
     else:
         words = ["login", "--identity", "--client-id", choice.client, "--allow-no-subscriptions"]
     code, _, stderr = run(words)
+    if code != 0 and is_unconnected(stderr):
+        raise UnconnectedError(one_line(stderr.replace("ERROR: ", "")))
     if code != 0:
         raise sign_in_failed(choice, stderr.replace("ERROR: ", ""), assertion)
     access.host.notify(f"signed in to Azure with {choice.name}, for az, until the end of this job")
@@ -93,6 +97,7 @@ def _carry_cloud(access: Access, folder: Path) -> None:
             "endpoint_active_directory_resource_id": f"https://management.{domain}/",
             "endpoint_management": f"https://management.{domain}/",
             "endpoint_resource_manager": f"https://management.{domain}/",
+            "suffix_keyvault_dns": f".vault.{domain}",
         }
         _write(clouds, folder / "clouds.config")
 

@@ -175,12 +175,21 @@ _CONNECTIONS: tuple[tuple[str, _Row], ...] = (
         ),
     ),
 )
+_UNCONNECTED = re.compile(
+    r"Connection (aborted|reset|refused|broken)|RemoteDisconnected|timed out|Max retries exceeded|"
+    r"[Pp]roxy|CERTIFICATE_VERIFY_FAILED|SSLError|Failed to resolve|NameResolutionError|"
+    r"Failed to establish a new connection|ConnectionError"
+)
 _BROKEN = r"RemoteDisconnected|Connection aborted|reset by peer"
 _UNREACHABLE: _Row = _Row(
     "azure-unreachable",
     "the connection failed",
     "check the network between this runner and the vault, or raise provider-timeout.",
 )
+
+
+class UnconnectedError(Exception):
+    """A command line did not reach the service."""
 
 
 def refused(refusal: RefusedError, reference: Reference) -> ProviderError:
@@ -220,6 +229,11 @@ def unconnected(detail: str, host: str) -> ProviderError:
     """
     code, what, fix = connection_row(detail) or _UNREACHABLE
     return ProviderError(code, f"{host}: {what} ({one_line(detail)})", fix=fix)
+
+
+def is_unconnected(text: str) -> bool:
+    """Whether a command line says that it did not reach the service."""
+    return _UNCONNECTED.search(text) is not None
 
 
 def connection_row(detail: str) -> _Row | None:

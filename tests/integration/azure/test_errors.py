@@ -200,10 +200,7 @@ def test_no_such_vault_behind_a_proxy(place: Place) -> None:
 
 def test_a_certificate_that_is_not_trusted(place: Place) -> None:
     del place.environ["REQUESTS_CA_BUNDLE"]
-    if place.provider == "azure_kv_sdk":
-        _check(place, "azure-tls-failed")
-    else:
-        assert place.sign().error in ("azure-tls-failed", "azure-sign-in-failed")
+    _check(place, "azure-tls-failed")
 
 
 def test_a_challenge_for_somebody_else_gets_no_token(sdk: Place) -> None:

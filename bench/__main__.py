@@ -2,9 +2,14 @@
 
 import sys
 
-from bench import audit, image, process
+from bench import audit, azure, image, process
 
-BENCHMARKS = {"audit": audit.main, "process": process.main, "image": image.main}
+BENCHMARKS = {
+    "audit": audit.main,
+    "process": process.main,
+    "azure": azure.main,
+    "image": image.main,
+}
 
 
 def main() -> int:

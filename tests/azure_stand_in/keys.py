@@ -151,15 +151,15 @@ class Vault:
             kind: a curve, ``RSA-2048`` (or another size), ``oct-HSM``.
             attributes: of the `KeyVersion`.
         """
+        count = len(self.keys[name].versions) if name in self.keys else 0
         if kind in CURVES:
             key: AnyKey = ec.generate_private_key(CURVES[kind]())
             made = KeyVersion(kty="EC", crv=kind, key=key, **attributes)
         elif kind == "oct-HSM":
             made = KeyVersion(kty=kind, key=secrets.token_bytes(32), **attributes)
         else:
-            key = rsa_key(
-                int(kind.removeprefix("RSA-")), len(self.keys.get(name, Key([])).versions)
-            )
+            bits = int(kind.removeprefix("RSA-"))
+            key = rsa_key(bits, f"{self.host}/{name}/{count}")
             made = KeyVersion(kty="RSA", key=key, **attributes)
         self.keys.setdefault(name, Key([])).versions.append(made)
         return made
@@ -170,8 +170,8 @@ class Vault:
 
 
 @cache
-def rsa_key(bits: int, number: int) -> rsa.RSAPrivateKey:
-    """The n-th RSA key of a size in this process: making one can take seconds."""
+def rsa_key(bits: int, _name: str) -> rsa.RSAPrivateKey:
+    """One RSA key for each name and process: making one can take seconds."""
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 

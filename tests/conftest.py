@@ -6,12 +6,24 @@ A test whose peer is missing is skipped; where peers are required, it fails.
 import os
 from collections.abc import Generator, Iterator
 
+import hypothesis
 import pytest
 
-from tests.peers import SKIP_PREFIX, required
+from tests.peers import SKIP_PREFIX, require, required
 
 # What a runner, a cloud's command line or this project's user may have set.
 _FOREIGN = ("ACTIONS_", "AWS_", "AZURE_", "GITHUB_", "INPUT_", "POLICY_", "RUNNER_")
+
+
+# How long one example takes says nothing on a busy machine; pytest's own timeout ends what hangs.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """``@pytest.mark.peer(NAME)``: the test needs the peer; see `tests.peers.require`."""
+    for mark in item.iter_markers("peer"):
+        require(*mark.args)
 
 
 @pytest.fixture(scope="session", autouse=True)

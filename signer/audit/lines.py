@@ -45,6 +45,13 @@ def events(lines: bytes) -> tuple[list[bytes], int]:
     return [text for text in texts if text], len(texts) - 1
 
 
+def check_events(lines: bytes, found: list[bytes]) -> None:
+    """Check that the events of some whole lines are JSON; raises as `reduce_events` does."""
+    if not lines.isascii():
+        lines.decode()
+    deque(map(check_value, found), maxlen=0)
+
+
 def reduce_events(
     lines: bytes, found: list[bytes], start: int, *, count_decisions: bool
 ) -> Reduced:
@@ -60,9 +67,7 @@ def reduce_events(
         ValueError: an event is not JSON, or not UTF-8.
         RecursionError: an event is nested too deeply.
     """
-    if not lines.isascii():
-        lines.decode()
-    deque(map(check_value, found), maxlen=0)
+    check_events(lines, found)
     decisions = count_lines(found) if count_decisions else None
     return Reduced(len(found), subtrees(leaf_hashes(found), start), decisions)
 

@@ -1,7 +1,7 @@
 """Read an audit file, once: its digest, its events, their Merkle root."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -137,12 +137,13 @@ def _read_lines(
             from signer.audit.worker import Worker, can_fork
 
             if can_fork():
-                worker = Worker(
-                    slot_bytes=2 * CHUNK_BYTES,
-                    path=str(source.path),
-                    count_decisions=count_decisions,
-                )
-                stack.enter_context(worker)
+                with suppress(OSError):  # no process to be had: this one does it all
+                    worker = Worker(
+                        slot_bytes=2 * CHUNK_BYTES,
+                        path=str(source.path),
+                        count_decisions=count_decisions,
+                    )
+                    stack.enter_context(worker)
         reader = LineReader(path=str(source.path), count_decisions=count_decisions, worker=worker)
         reader.read(_hashed(source, hashers))
     return reader.tree, reader.decisions

@@ -21,7 +21,7 @@ import msgspec
 from signer.audit.lines import Reduced, reduce_lines
 from signer.errors import AuditFileError
 
-_SLOTS = 2  # one that the worker is on, one that waits, so that it is never idle
+_SLOTS = 4  # one that the worker is on, and some that wait, so that it is never idle
 _TASK = struct.Struct("=IQQ")  # slot, length of the lines in it, index of their first event
 _ANSWER_BYTES = 1 << 16  # an answer is some 64 subtrees of 32 bytes, and a few counts
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -45,6 +45,9 @@ class Worker:
         slot_bytes: how many bytes of lines it takes at once.
         path: the audit file, for messages.
         count_decisions: whether to count what was decided.
+
+    Raises:
+        OSError: there is no memory, or no process, to be had.
     """
 
     def __init__(self, *, slot_bytes: int, path: str, count_decisions: bool) -> None:
@@ -62,6 +65,9 @@ class Worker:
             if self._process == 0:
                 self._socket.close()
                 _serve(other, self._memory, slot_bytes, count_decisions, mask)
+        except OSError:
+            self._socket.close()
+            raise
         finally:
             other.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -16,8 +16,9 @@ from typing import Any
 
 import yaml
 
-from tests.container.command_files import Command, read_commands, read_key_values
 from tests.peers.engine import IMAGE
+from tests.unit import runner
+from tests.unit.runner import Command
 
 REPOSITORY = Path(__file__).parents[2]
 RUNTIME_TOKEN = "runtime-token-of-this-job"
@@ -44,7 +45,7 @@ class Step:
     @property
     def commands(self) -> list[Command]:
         """The workflow commands that the runner finds in the log."""
-        return read_commands(self.log)
+        return runner.commands(self.log)
 
     def annotations(self, kind: str) -> list[Command]:
         """The annotations of a kind: ``error``, ``warning`` or ``notice``."""
@@ -258,7 +259,7 @@ class RunningStep:
         for kind in ("save_state_", "set_env_", "add_path_"):
             assert (self.commands / f"{kind}{self.step}").read_bytes() == b""
         log = seen + rest.decode(errors="replace")
-        return Step(self.process.returncode, log, read_key_values(outputs), summary, seconds)
+        return Step(self.process.returncode, log, runner.outputs(outputs), summary, seconds)
 
 
 def _inputs(given: Mapping[str, str]) -> dict[str, str]:

@@ -39,7 +39,7 @@ def test_full_disk(job: Job, small_disk: str) -> None:
     step = job.run(inputs, flags=mount)
     assert step.code == 2, step.log
     (error,) = step.annotations("error")
-    assert error.properties["title"] == "policy audit: output-failed"
+    assert error.title == "policy audit: output-failed"
     assert "No space left" in error.data
     assert "signed-audit-file" not in step.outputs
     assert _docker("exec", small_disk, "ls", "-A", "/small").split() == ["full"]

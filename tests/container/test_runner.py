@@ -61,7 +61,7 @@ def test_results_under_runner_temp_have_the_hosts_path(job: Job) -> None:
 def test_output_directory_outside_the_job_is_refused(job: Job) -> None:
     step = job.run({**KMS, "output-directory": "/srv/signed"})
     assert step.code == 2
-    assert step.annotations("error")[0].properties["title"] == "policy audit: output-outside-job"
+    assert step.annotations("error")[0].title == "policy audit: output-outside-job"
 
 
 def test_written_files_belong_to_the_folders_owner(job: Job) -> None:
@@ -142,7 +142,7 @@ def test_read_only_workspace(job: Job) -> None:
     job.mode = "ro"
     step = job.run(KMS)
     assert step.code == 2, step.log
-    assert step.annotations("error")[0].properties["title"] == "policy audit: output-failed"
+    assert step.annotations("error")[0].title == "policy audit: output-failed"
     assert [path.name for path in job.workspace.iterdir()] == [AUDIT]
     step = job.run({**KMS, "output-directory": str(job.temp / "signed")})
     assert step.code == 0, step.log
@@ -190,8 +190,8 @@ def test_no_command_comes_from_an_input(job: Job, text: str) -> None:
     step = job.run({"audit-file": AUDIT, "provider": text, "kms-key": text, "nonesuch": text})
     assert step.code == 2
     assert {command.name for command in step.commands} <= {"error", "warning", "add-mask"}
-    assert all(command.properties.get("title") for command in step.annotations("warning"))
-    assert all(command.properties.get("title") for command in step.annotations("error"))
+    assert all(command.title for command in step.annotations("warning"))
+    assert all(command.title for command in step.annotations("error"))
     assert step.outputs.get("verified") != "true"
 
 
@@ -202,7 +202,7 @@ def test_no_command_comes_from_a_file(job: Job, text: str) -> None:
     step = job.run({"audit-file": "*.jsonl", "provider": "kms"})
     assert step.code == 2, step.log
     assert {command.name for command in step.commands} <= {"error", "warning", "add-mask"}
-    assert all(command.properties.get("title") for command in step.annotations("error"))
+    assert all(command.title for command in step.annotations("error"))
 
 
 def _read_as_runner(workspace: Path, files: list[str]) -> None:

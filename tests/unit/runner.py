@@ -23,6 +23,11 @@ class Command:
     properties: tuple[tuple[str, str], ...]
     data: str
 
+    @property
+    def title(self) -> str | None:
+        """The title of an annotation."""
+        return dict(self.properties).get("title")
+
 
 def lines(stream: str) -> list[str]:
     """Lines end at LF, CR LF or a lone CR."""
@@ -30,12 +35,19 @@ def lines(stream: str) -> list[str]:
 
 
 def commands(stream: str) -> list[Command]:
-    """Every command in a stream."""
-    found = []
+    """Every command in a stream; between ``stop-commands`` and its token there are none."""
+    found: list[Command] = []
+    token: str | None = None
     for line in lines(stream):
+        if token is not None:
+            token = None if line.strip() == f"::{token}::" else token
+            continue
         command = second(line) or _first(line)
-        if command is not None:
-            found.append(command)
+        if command is None:
+            continue
+        if command.name == "stop-commands":
+            token = command.data
+        found.append(command)
     return found
 
 

@@ -150,6 +150,19 @@ def test_a_killed_worker_is_an_error(
         assert children() == []
 
 
+def test_without_a_second_process_one_does_it_all(
+    lines_of_json: bytes, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(reader, "PARALLEL_BYTES", 0)
+    monkeypatch.setattr(worker, "can_fork", lambda: True)
+    monkeypatch.setattr("os.fork", refuse)
+    assert read(lines_of_json, "jsonl").event_count == 20_000
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+
+
 def test_no_fork_beside_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr("os.listdir", lambda _: ["1"])

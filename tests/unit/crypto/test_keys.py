@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import shutil
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
@@ -40,10 +39,8 @@ MESSAGE = b"policy audit"
 DIGEST = hashlib.sha256(MESSAGE).digest()
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
-needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is missing")
-needs_ssh_keygen = pytest.mark.skipif(
-    not shutil.which("ssh-keygen"), reason="ssh-keygen is missing"
-)
+needs_openssl = pytest.mark.peer("openssl")
+needs_ssh_keygen = pytest.mark.peer("ssh-keygen")
 
 
 @pytest.fixture(scope="module")

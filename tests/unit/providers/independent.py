@@ -1,26 +1,23 @@
 """Other implementations that verify what a provider signed, from the message itself."""
 
 import json
-import shutil
 import subprocess
 from base64 import b64decode
 from pathlib import Path
 
-import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import mldsa
 
 from signer.crypto.algorithms import ALGORITHMS, Scheme
 from signer.crypto.keys import PublicKey
+from tests.peers import require
 
 _PSS_OPTIONS = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"]
 
 
 def openssl(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     """Run openssl; skips the test, by name, where there is none."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is missing")
-    return subprocess.run(["openssl", *arguments], capture_output=True, check=False)
+    return subprocess.run([require("openssl"), *arguments], capture_output=True, check=False)
 
 
 def verifies(

@@ -2,11 +2,12 @@
 
 import sys
 
-from bench import audit, azure, image, process
+from bench import audit, aws, azure, image, process
 
 BENCHMARKS = {
     "audit": audit.main,
     "process": process.main,
+    "aws": aws.main,
     "azure": azure.main,
     "image": image.main,
 }

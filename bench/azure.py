@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
-from bench.process import EXAMPLE, RUN_SIGNER, print_imports, run
+from bench.process import EXAMPLE, RUN_SIGNER, print_import_costs, run
 from bench.rounds import take_turns
 from tests.azure_stand_in import StandIn, running
 from tests.peers import find
@@ -19,6 +19,7 @@ ROUNDS = 11
 OURS = "signer sign, azure_kv_sdk"
 PEER = "az keyvault key sign"
 _AZURE = ("azure-keyvault-keys", "azure-identity")
+_KEPT_OUT = ("aiohttp", "asyncio", "boto3", "botocore", "sqlite3", "xmlrpc")
 _OTHERS = ("boto3", "cryptography", "msgspec", "pydantic")
 
 
@@ -64,8 +65,10 @@ def measure(azure: StandIn, folder: Path) -> None:
         contenders[PEER] = run([str(az), *words], quiet)
     title = f"Sign {audit.stat().st_size:,} bytes with a key of Azure Key Vault, a whole process"
     take_turns(title, contenders, peer=PEER if az else OURS, rounds=ROUNDS)
-    not_needed = ("boto3", "botocore", "azure.mgmt", "azure.cli", "aiohttp")
-    print_imports([sys.executable, "-X", "importtime", *sign], environ, not_needed)
+    imported = print_import_costs([sys.executable, "-X", "importtime", *sign], environ)
+    if excess := sorted(imported.intersection(_KEPT_OUT)):
+        raise SystemExit(f"imported, but not needed: {', '.join(excess)}")
+    print(f"  not imported: {', '.join(_KEPT_OUT)}")
 
 
 def print_sizes() -> None:

@@ -69,12 +69,20 @@ def openssl_sign(openssl: str, audit: Path) -> list[str]:
     return [openssl, "dgst", "-sha256", "-sign", str(key), "-out", output, str(audit)]
 
 
-def print_imports(
-    command: list[str],
-    environ: Mapping[str, str],
-    not_needed: tuple[str, ...] = NOT_NEEDED,
-) -> None:
-    """A table of what imports cost, by top-level package, from `-X importtime`."""
+def print_imports(command: list[str], environ: Mapping[str, str]) -> None:
+    """What imports cost, and that nothing is imported that the embedded KMS does not need."""
+    imported = print_import_costs(command, environ)
+    if excess := sorted(imported.intersection(NOT_NEEDED)):
+        raise SystemExit(f"imported, but not needed: {', '.join(excess)}")
+    print(f"  not imported: {', '.join(NOT_NEEDED)}")
+
+
+def print_import_costs(command: list[str], environ: Mapping[str, str]) -> set[str]:
+    """A table of what imports cost, by top-level package, from `-X importtime`.
+
+    Returns:
+        The top-level packages that were imported.
+    """
     log = subprocess.run(command, check=True, env=environ, capture_output=True, text=True).stderr
     cost: Counter[str] = Counter()
     modules: Counter[str] = Counter()
@@ -86,10 +94,7 @@ def print_imports(
     print(f"\nImports of that process: {cost.total() / 1000:.0f} ms, measured once")
     for name, microseconds in cost.most_common(8):
         print(f"  {name:44} {microseconds / 1000:7.1f} ms {modules[name]:5} modules")
-    imported = {module for _, module in _IMPORT.findall(log)}
-    if excess := sorted(imported.intersection(not_needed)):
-        raise SystemExit(f"imported, but not needed: {', '.join(excess)}")
-    print(f"  not imported: {', '.join(not_needed)}")
+    return {module.partition(".")[0] for _, module in _IMPORT.findall(log)}
 
 
 if __name__ == "__main__":

@@ -59,11 +59,18 @@ def test_a_refused_audit_fails_the_job(checkout: Path) -> None:
     assert left == {"truncated.jsonl"}
 
 
-def _act(checkout: Path, workflow: Path) -> tuple[int, str]:
+def _act(checkout: Path, workflow: Path, *options: str) -> tuple[int, str]:
     """Run a workflow's jobs on the base image; its exit code and log."""
     command = [require("act"), "push", "--rm", "--workflows", checkout / workflow]
     command += ["--platform", f"ubuntu-latest={engine.BASE_IMAGE}", "--pull=false"]
-    command += ["--network", "host", "--container-daemon-socket", "-", "--no-cache-server"]
+    command += [
+        "--network",
+        "host",
+        "--container-daemon-socket",
+        "-",
+        "--no-cache-server",
+        *options,
+    ]
     (checkout.parent / "config" / "act").mkdir(parents=True, exist_ok=True)
     (checkout.parent / "config" / "act" / "actrc").touch()
     done = subprocess.run(

@@ -43,7 +43,7 @@ def install(name: str) -> str:
         return f"{tool.version} in the cache"
     place = CACHE / f"{tool.distribution}-{tool.version}"
     logged(f"{name}-venv", [sys.executable, "-m", "venv", "--clear", place], timeout=120)
-    pip = [place / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install"]
+    pip: list[str | Path] = [place / "bin" / "python", "-m", "pip", "install"]
     logged(name, [*pip, f"{tool.distribution}=={tool.version}"], timeout=600)
     (place / "installed").touch()
     return f"{tool.version} installed"

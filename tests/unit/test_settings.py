@@ -49,7 +49,7 @@ def _problems(
     [
         (SignSettings, "mode", "Sign", "'sign' or 'verify'"),
         (SignSettings, "if-no-files-found", "never", "'error', 'warn' or 'ignore'"),
-        (SignSettings, "provider", "aws", "'kms', 'hmac' or 'sha256'"),
+        (SignSettings, "provider", "aws", "'hmac' or 'sha256'"),
         (SignSettings, "audit-format", "yaml", "'jsonl', 'json', 'sarif' or 'bytes'"),
         (SignSettings, "event-pointer", "results", "starts with /"),
         (SignSettings, "algorithm", "ECDSA", "ECDSA_SHA_256"),

@@ -144,8 +144,6 @@ def _new_session() -> Session:
 
 def _name(error: Exception) -> str:
     """The name of botocore's exception, or of the nearest class that `failures` knows."""
-    if isinstance(error, OSError):
-        return "ConnectionError"
-    if isinstance(error, ValueError) and not isinstance(error, BotoCoreError):
-        return "InvalidEndpointError"
-    return type(error).__name__
+    if isinstance(error, BotoCoreError):  # some of which are OSErrors or ValueErrors too
+        return type(error).__name__
+    return "ConnectionError" if isinstance(error, OSError) else "InvalidEndpointError"

@@ -21,8 +21,8 @@ def _sign(cloud: Cloud, audit: Path, provider: str, key: str, *more: str) -> End
 def test_what_the_key_is_decides(cloud: Cloud, audit: Path, provider: str) -> None:
     kms = cloud.client("kms")
     disabled, deleted = cloud.new_key(), cloud.new_key()
-    kms.disable_key(KeyId=disabled)
-    kms.schedule_key_deletion(KeyId=deleted, PendingWindowInDays=7)
+    kms.disable_key(KeyId=disabled.rpartition("/")[2])
+    kms.schedule_key_deletion(KeyId=deleted.rpartition("/")[2], PendingWindowInDays=7)
     symmetric = cloud.new_key("SYMMETRIC_DEFAULT", KeyUsage="ENCRYPT_DECRYPT")
     for key, error in (
         (ABSENT, "aws-key-not-found"),

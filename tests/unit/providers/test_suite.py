@@ -18,8 +18,8 @@ from signer.providers.aws import key as aws_key
 from signer.providers.aws.reference import parse_key
 
 from . import independent
-from .azure import support as azure
 from .aws.support import REGION, FakeCalls, Said
+from .azure import support as azure
 
 MESSAGE = b'{"decision_id":"4ca636c1","result":{"allow":true}}\n' * 40
 SECRET = b"a secret of thirty-two bytes, ok"

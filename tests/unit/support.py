@@ -126,6 +126,7 @@ class RecordedLog:
     infos: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     errors: list[SignerError] = field(default_factory=list)
+    masked: list[str] = field(default_factory=list)
 
     def info(self, text: str) -> None:
         self.infos.append(text)
@@ -135,6 +136,9 @@ class RecordedLog:
 
     def error(self, error: SignerError) -> None:
         self.errors.append(error)
+
+    def mask(self, secret: str) -> None:
+        self.masked.append(secret)
 
 
 @dataclass

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from signer.errors import ProviderError
-from signer.github.oidc import request_token, token_offered, unverified_claims
+from signer.github.oidc import request_token, token_offered
+from signer.jwt import unverified_claims
 
 BEARER = "the-request-token"
 

@@ -111,3 +111,11 @@ def test_the_second_action_differs_in_name_and_image_alone() -> None:
         "name: Policy audit signer with aws and az",
         "image: ../Dockerfile.cli",
     ]
+
+
+def test_the_second_image_is_built_like_the_first() -> None:
+    first, second = (
+        (REPOSITORY / name).read_text().partition("AS build")[2].partition("\nFROM ")[0]
+        for name in ("Dockerfile", "Dockerfile.cli")
+    )
+    assert first == second

@@ -104,8 +104,8 @@ def checked_summary(checked: "Checked") -> str:
             "verified" if result["verified"] else f"<b>NOT VERIFIED</b>: {code(result['reason'])}",
             code(result["audit-file"]),
             cell(result["message"]),
-            code(result.get("assurance", "")),
-            code(result.get("key-fingerprint", "")),
+            code(result["assurance"]) if "assurance" in result else "",
+            code(result["key-fingerprint"]) if "key-fingerprint" in result else "",
         )
         for result in checked.results
     ]

@@ -15,7 +15,7 @@ from signer.providers import Provider
 from signer.providers.choose import open_provider
 from signer.providers.host import Host
 from signer.settings import SignSettings, default_kms_directory
-from signer.signing import Progress, SignedAudit, sign_audit_files, targets_for
+from signer.signing import Progress, SignedAudit, output_folder, sign_audit_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ def sign(
     files = find_files(settings.audit_file, settings, log)
     if not files:
         return None
+    for path in files:  # before the first use of a key, which may make it
+        paths.check_output(output_folder(path, settings) / path.name)
     with ExitStack() as cleanup:
         return _sign(
             files,
@@ -76,9 +78,6 @@ def _sign(
         settings, host, default_kms_directory=default_kms_directory(host.environ)
     )
     _announce(provider, log)
-    for path in files:
-        for target in targets_for(path, settings, provider).paths():
-            paths.check_output(target)
     audits = sign_audit_files(
         files,
         settings,
@@ -91,11 +90,15 @@ def _sign(
     results = [_signed_result(one, provider, paths) for one in audits]
     for one, result in zip(audits, results, strict=True):
         log.info(
-            f"signed {one.subject}: {one.audit.event_count} events, {result['audit-digest']} "
+            f"signed {one.subject}: {_events(one.audit.event_count)}, {result['audit-digest']} "
             f"-> {result['signed-audit-file']}"
         )
     kept = [[one.audit.path, *reversed(one.targets.paths())] for one in audits]
     return Signed(audits, provider, results, [paths.shown(path) for few in kept for path in few])
+
+
+def _events(count: int) -> str:
+    return "1 event" if count == 1 else f"{count} events"
 
 
 def _announce(provider: Provider, log: Log) -> None:

@@ -69,9 +69,14 @@ class SignedAudit:
         return base64.b64encode(self.signature).decode()
 
 
-def targets_for(path: Path, settings: SignSettings, provider: Provider) -> Targets:
+def output_folder(path: Path, settings: SignSettings) -> Path:
     """Where the results of an audit file go: beside it, or in the output directory."""
-    directory = settings.output_directory or path.parent
+    return settings.output_directory or path.parent
+
+
+def targets_for(path: Path, settings: SignSettings, provider: Provider) -> Targets:
+    """The files that an audit file's results are written to."""
+    directory = output_folder(path, settings)
     return Targets(
         signed_audit=directory / f"{path.name}.sigstore.json",
         public_key=directory / f"{path.name}.pub" if provider.public_key else None,

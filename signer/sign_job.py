@@ -1,7 +1,9 @@
 """The signing job of the action and of the command line: its log and its results."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from signer.github.host import host_of
@@ -11,6 +13,7 @@ from signer.job_files import Result, find_files
 from signer.log import Log
 from signer.providers import Provider
 from signer.providers.choose import open_provider
+from signer.providers.host import Host
 from signer.settings import SignSettings, default_kms_directory
 from signer.signing import Progress, SignedAudit, output_folder, sign_audit_files
 
@@ -49,15 +52,37 @@ def sign(
         return None
     for path in files:  # before the first use of a key, which may make it
         paths.check_output(output_folder(path, settings) / path.name)
+    with ExitStack() as cleanup:
+        return _sign(
+            files,
+            settings,
+            host_of(environ, log, cleanup),
+            log,
+            paths,
+            count_decisions=count_decisions,
+            progress=progress,
+        )
+
+
+def _sign(
+    files: Sequence[Path],
+    settings: SignSettings,
+    host: Host,
+    log: Log,
+    paths: JobPaths,
+    *,
+    count_decisions: bool,
+    progress: Progress | None,
+) -> Signed:
     provider = open_provider(
-        settings, host_of(environ, log), default_kms_directory=default_kms_directory(environ)
+        settings, host, default_kms_directory=default_kms_directory(host.environ)
     )
     _announce(provider, log)
     audits = sign_audit_files(
         files,
         settings,
         provider,
-        run=run_of(environ),
+        run=run_of(host.environ),
         workspace=paths.workspace,
         count_decisions=count_decisions,
         progress=progress,

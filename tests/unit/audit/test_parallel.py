@@ -26,9 +26,20 @@ from tests.unit.audit.reference import line_events, tree_hash
 Refused = Callable[..., AuditFileError]
 
 
+# Servers that the tests of other modules keep running.
+_others: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def others() -> Iterator[None]:
+    _others.update(children())
+    yield
+    _others.clear()
+
+
 def children() -> list[int]:
     with open("/proc/thread-self/children") as file:
-        return [int(number) for number in file.read().split()]
+        return [number for number in map(int, file.read().split()) if number not in _others]
 
 
 def alive_in_group(group: int) -> list[str]:

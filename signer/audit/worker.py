@@ -1,8 +1,8 @@
 """A second process that checks and hashes lines, for large JSON Lines files.
 
 Why: a million small events are a million calls into hashlib, which hold the interpreter's lock.
-One process takes 1.4 s to check and hash them, two take 0.8 s (`python -m bench audit`). The lines travel in
-shared memory, so that the file itself is read once, by the parent.
+One process takes 1.4 s to check and hash them, two take 0.8 s (`python -m bench audit`).
+The lines travel in shared memory, so that the file itself is read once, by the parent.
 """
 
 import mmap

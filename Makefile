@@ -54,13 +54,13 @@ lint: $(VENV)/lint
 	$(BIN)/mypy
 	PATH="$(CACHE)/bin:$$PATH" actionlint $(WORKFLOWS)
 	$(BIN)/zizmor --offline --quiet action.yml $(WORKFLOWS)
-	$(BIN)/hadolint Dockerfile tests/container/Dockerfile
+	$(BIN)/hadolint Dockerfile Dockerfile.cli tests/container/Dockerfile
 
 bench: peers
 	$(BIN)/python -m bench
 
 lock: $(VENV)/lint
-	cd requirements && for name in runtime build test lint; do \
+	cd requirements && for name in runtime build test lint aws az; do \
 	  ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --upgrade --output-file $$name.txt $$name.in; \
 	done

@@ -2,9 +2,15 @@
 
 import sys
 
-from bench import audit, aws, image, process
+from bench import audit, aws, azure, image, process
 
-BENCHMARKS = {"audit": audit.main, "process": process.main, "aws": aws.main, "image": image.main}
+BENCHMARKS = {
+    "audit": audit.main,
+    "process": process.main,
+    "aws": aws.main,
+    "azure": azure.main,
+    "image": image.main,
+}
 
 
 def main() -> int:

@@ -35,7 +35,7 @@ def main() -> None:
         else:
             print("bench: no Go to build the peer with; its figure is missing", file=sys.stderr)
         title = f"{EVENTS:,} events of {LINE_BYTES} bytes, JSON Lines"
-        take_turns(title, contenders, peer=peer, rounds=ROUNDS)
+        take_turns(title, contenders, peer=peer, rounds=ROUNDS, quiet=True)
         lines.unlink()
 
         blob = Path(directory, "audit.bin")
@@ -48,6 +48,7 @@ def main() -> None:
             },
             peer="hashlib.file_digest",
             rounds=ROUNDS,
+            quiet=True,
         )
 
 

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 _CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_ERRORS = re.compile(r"\w*Error|refuse|_unequal|_Remedy")
+_ERRORS = re.compile(r"\w*Error|refuse|_unequal|_Remedy|_Row")
 
 
 def error_codes(package: Path) -> set[str]:

@@ -1,12 +1,13 @@
 """What both jobs need: the audit files that are there, and results as outputs."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from signer.audit.find import find_audit_files
+from signer.audit.find import OWN_SUFFIXES, find_audit_files
 from signer.errors import AuditFileError
 from signer.log import Log
 from signer.settings import Settings
@@ -26,11 +27,18 @@ def find_files(lines: tuple[str, ...], settings: Settings, log: Log) -> list[Pat
         log: where that is said.
 
     Raises:
-        AuditFileError: ``audit-file-not-found`` or ``audit-file-name``.
+        AuditFileError: ``audit-file-not-found``, ``audit-file-is-result`` or ``audit-file-name``.
     """
     found = find_audit_files(lines)
     nothing_left = () if found.files or found.unmatched else (" ".join(settings.audit_file),)
     for line in found.unmatched or nothing_left:
+        if line.endswith(OWN_SUFFIXES) and os.path.lexists(line):
+            raise AuditFileError(
+                "audit-file-is-result",
+                f"it is named like a result of the signer ({', '.join(OWN_SUFFIXES)})",
+                fix="name the audit file itself; a signed audit goes to bundle (--bundle).",
+                path=line,
+            )
         if settings.if_no_files_found == "error":
             raise AuditFileError(
                 "audit-file-not-found",

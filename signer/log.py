@@ -51,16 +51,17 @@ class TerminalLog:
     def error(self, error: SignerError) -> None:
         """``error[CODE]: message`` and ``fix: …``, for each problem there is."""
         for problem in _problems(error):
-            self._print(f"error[{problem.code}]: {problem.message}")
+            # A code never changes, not even where a short secret is a part of it.
+            self._print(problem.message, label=f"error[{problem.code}]: ")
             self._print(f"  fix: {problem.fix}")
 
     def mask(self, secret: str) -> None:
         """Cut this secret from every later line."""
         self._secrets += secrets_of(secret)
 
-    def _print(self, text: str) -> None:
+    def _print(self, text: str, label: str = "") -> None:
         with suppress(OSError):
-            _write(self._stream, log_line(redact(text, self._secrets)))
+            _write(self._stream, label + log_line(redact(text, self._secrets)))
 
 
 class RunnerLog:

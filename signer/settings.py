@@ -31,6 +31,7 @@ from signer.crypto.algorithms import algorithm_named
 from signer.errors import SettingsError, UsageError
 from signer.providers.aws import reference as aws
 from signer.providers.aws import settings as aws_settings
+from signer.providers.azure import settings as azure_settings
 
 SIGNING_KEY = "POLICY_SIGNING_KEY"
 PROVIDER = "POLICY_SIGNING_PROVIDER"
@@ -42,7 +43,8 @@ _VARIABLES = {"provider": PROVIDER}
 # protection, or to keep less, than was asked for.
 NOT_YET = ("archive", "trusted-keys")
 
-_IN_A_KMS = ("kms", *aws_settings.PROVIDERS)
+_MANAGED = (*aws_settings.PROVIDERS, *azure_settings.PROVIDERS)
+_IN_A_KMS = ("kms", *_MANAGED)
 
 RUN_FIELDS = tuple(Run.model_fields)
 
@@ -142,10 +144,14 @@ class Settings(BaseModel):
         description="What to do where a line of `audit-file` matches nothing: "
         "`error`, `warn` or `ignore`.",
     )
-    provider: Literal["kms", "aws_kms_sdk", "aws_kms", "hmac", "sha256"] | None = Field(
+    provider: (
+        Literal["kms", "aws_kms_sdk", "aws_kms", "azure_kv_sdk", "azure_kv", "hmac", "sha256"]
+        | None
+    ) = Field(
         default=None,
         description="Who signs: `aws_kms_sdk` (AWS KMS), `aws_kms` (the same through the `aws` "
-        "command line), `kms` (the embedded software KMS, a simulation), `hmac`, `sha256`; "
+        "command line), `azure_kv_sdk` (Azure Key Vault, Managed HSM), `azure_kv` (the same "
+        "through `az`), `kms` (the embedded software KMS, a simulation), `hmac`, `sha256`; "
         "empty: HMAC-SHA256 where POLICY_SIGNING_KEY is set, else plain SHA-256.",
     )
     kms_key: str = Field(
@@ -177,6 +183,25 @@ class Settings(BaseModel):
         min_length=1,
         description="AWS: the audience of the OIDC token.",
     )
+    azure_kv_name: str | None = Field(
+        default=None,
+        description="Azure Key Vault: the vault's name, its https URL (Managed HSM, sovereign "
+        "clouds), or a key's identifier.",
+    )
+    azure_kv_key: str | None = Field(
+        default=None,
+        description="Azure Key Vault: the key, `NAME` or `NAME/VERSION`.",
+    )
+    azure_tenant_id: str | None = Field(
+        default=None,
+        pattern=r"^[0-9A-Za-z][0-9A-Za-z.-]*$",
+        description="Azure: the tenant to sign in to with this job's OIDC token.",
+    )
+    azure_client_id: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+        description="Azure: the client id of the application (or managed identity) to sign in as.",
+    )
     provider_timeout: Annotated[timedelta, BeforeValidator(_duration)] = Field(
         default=timedelta(seconds=60),
         ge=timedelta(seconds=1),
@@ -196,8 +221,8 @@ class Settings(BaseModel):
     )
     public_key: Path | None = Field(
         default=None,
-        description="Public key (PEM): verifying, the key that is trusted; signing with AWS KMS, "
-        "the key's own, so that KMS is not asked for it.",
+        description="Public key (PEM): verifying, the key that is trusted; signing with AWS "
+        "or Azure, the key's own, so that it is not asked for.",
     )
     signing_policy: Path | None = Field(
         default=None,
@@ -335,8 +360,10 @@ def load(model: type[Model], said: Mapping[str, Given], environ: Mapping[str, st
             given[name] = Given(variable_for(name), value)
     problems = _unsupported(said, environ)
     problems += _key_problems(given, environ)
-    problems += aws_settings.problems(given, environ, signing=model is SignSettings)
-    problems += _sign_conflicts(given) if model is SignSettings else _trust_problems(given)
+    signing = model is SignSettings
+    problems += aws_settings.problems(given, environ, signing=signing)
+    problems += azure_settings.problems(given, environ, signing=signing)
+    problems += _sign_conflicts(given) if signing else _trust_problems(given)
     raw: dict[str, Any] = {name: item.value for name, item in given.items()}
     if key := environ.get(SIGNING_KEY):
         raw["signing-key"] = key.encode("utf-8", "surrogateescape")
@@ -422,6 +449,16 @@ def _sign_conflicts(given: Mapping[str, Given]) -> list[UsageError]:
             _conflict(
                 f"{given['signing-policy-sha256'].label} is set, but no signing-policy",
                 fix="name the policy that it pins.",
+            )
+        )
+    if "public-key" in given and (
+        "provider" not in given or given["provider"].value not in _MANAGED
+    ):
+        label = given["public-key"].label
+        problems.append(
+            _conflict(
+                f"{label} is set for signing, where only {_either(_MANAGED, 'and')} use it",
+                fix=f"take {label} out, or set mode to verify.",
             )
         )
     if "provider" not in given:

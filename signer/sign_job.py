@@ -1,8 +1,10 @@
 """The signing job of the action and of the command line: its log and its results."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from signer.github.host import host_of
 from signer.github.paths import JobPaths
@@ -11,8 +13,12 @@ from signer.job_files import Result, find_files
 from signer.log import Log
 from signer.providers import Provider
 from signer.providers.choose import open_provider
+from signer.providers.host import Host
 from signer.settings import SignSettings, default_kms_directory
 from signer.signing import Progress, SignedAudit, output_folder, sign_audit_files
+
+if TYPE_CHECKING:  # only runs with a signing policy load the gate
+    from signer.gate.decide import Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +60,44 @@ def sign(
         gate = open_gate(settings, environ)
     for path in files:  # before the first use of a key, which may make it
         paths.check_output(output_folder(path, settings) / path.name)
+    with ExitStack() as cleanup:
+        return _sign(
+            files,
+            settings,
+            host_of(environ, log, cleanup),
+            log,
+            paths,
+            gate=gate,
+            count_decisions=count_decisions,
+            progress=progress,
+        )
+
+
+def _sign(
+    files: Sequence[Path],
+    settings: SignSettings,
+    host: Host,
+    log: Log,
+    paths: JobPaths,
+    *,
+    gate: "Gate | None",
+    count_decisions: bool,
+    progress: Progress | None,
+) -> Signed:
     provider = open_provider(
-        settings, host_of(environ, log), default_kms_directory=default_kms_directory(environ)
+        settings, host, default_kms_directory=default_kms_directory(host.environ)
     )
     _announce(provider, log)
     audits = sign_audit_files(
         files,
         settings,
         provider,
-        run=run_of(environ),
+        run=run_of(host.environ),
         workspace=paths.workspace,
         gate=gate,
         count_decisions=count_decisions,
         progress=progress,
     )
-    for one in audits:
-        for text in one.permit.warnings if one.permit else ():
-            log.warning("policy audit: key age", text)
     results = [_signed_result(one, provider, paths) for one in audits]
     for one, result in zip(audits, results, strict=True):
         log.info(

@@ -49,7 +49,8 @@ class Targets:
 
     def paths(self) -> list[Path]:
         """The results in the order they appear: the signed audit last."""
-        return [path for path in (self.public_key, self.plain_signature, self.signed_audit) if path]
+        every = (self.public_key, self.plain_signature, self.identity, self.signed_audit)
+        return [path for path in every if path]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Between the gate and the statement: what is asked of the one and said in the other."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from signer.audit.reader import AuditFile
@@ -23,7 +22,6 @@ def permit_for(
     """
     from signer.gate.matching import Request
 
-    created = getattr(provider, "key_created", None)
     return gate.permit(
         audit.sha256,
         Request(
@@ -34,7 +32,6 @@ def permit_for(
             size=audit.size,
             plain_signature=settings.plain_signature,
         ),
-        created if isinstance(created, datetime) else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from signer.github.paths import JobPaths
 from signer.job_files import Result, find_files
 from signer.log import Log
 from signer.providers.choose import open_provider
+from signer.providers.host import Host
 from signer.settings import VerifySettings, default_kms_directory
 from signer.signing import Progress
 from signer.verdict import Demands, Verified
@@ -77,9 +79,6 @@ def check(
     Raises:
         SignerError: the settings do not allow even to begin.
     """
-    audits = _audits_to_verify(settings, log)
-    verifier = _open_verifier(settings, environ, log)
-    _warn_of_near_key(settings, audits, log)
     demands = Demands(
         any_type=settings.type == "any",
         expect=settings.expect,
@@ -87,6 +86,21 @@ def check(
         max_age=settings.max_age,
         minimum_assurance=settings.minimum_assurance,
     )
+    with ExitStack() as cleanup:
+        return _check(settings, demands, host_of(environ, log, cleanup), log, paths, progress)
+
+
+def _check(
+    settings: VerifySettings,
+    demands: Demands,
+    host: Host,
+    log: Log,
+    paths: JobPaths,
+    progress: Progress | None,
+) -> Checked:
+    audits = _audits_to_verify(settings, log)
+    verifier = _open_verifier(settings, host)
+    _warn_of_near_key(settings, audits, log)
     identity = _identity_demands(settings)
     answer = Checked()
     for name, audit in audits.items():
@@ -198,7 +212,7 @@ def _audits_to_verify(settings: VerifySettings, log: Log) -> dict[str, Path | by
     return audits
 
 
-def _open_verifier(settings: VerifySettings, environ: Mapping[str, str], log: Log) -> Verifier:
+def _open_verifier(settings: VerifySettings, host: Host) -> Verifier:
     if settings.public_key is not None:
         key = read_public_key(settings.public_key)
         return PublicKeyVerifier(key, choose_algorithm(settings.algorithm, key.spec))
@@ -206,8 +220,8 @@ def _open_verifier(settings: VerifySettings, environ: Mapping[str, str], log: Lo
     trusting = settings.model_copy(update={"provider": chosen, "minimum_assurance": "digest"})
     return open_provider(
         trusting,
-        host_of(environ, log),
-        default_kms_directory=default_kms_directory(environ),
+        host,
+        default_kms_directory=default_kms_directory(host.environ),
         create_keys=False,
     )
 

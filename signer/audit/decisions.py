@@ -7,10 +7,10 @@ comes from the file.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct
 
 from signer.audit.formats import AuditFormat
 
@@ -34,6 +34,11 @@ class Decisions:
         return Decisions(self.tool, dict(Counter(self.counts) + Counter(other.counts)))
 
 
+# A file may claim any number; these are the ones that every reader of JSON has exactly (RFC 7493,
+# section 2.2), so that no sum of them is too long to be written.
+_Count = Annotated[int, Meta(ge=0, lt=2**53)]
+
+
 class _OpaDecision(Struct):
     """An entry of OPA's decision log (OPA's documentation, "Decision Logs")."""
 
@@ -45,7 +50,7 @@ class _OpaDecision(Struct):
 class _ConftestFile(Struct):
     filename: str
     namespace: str
-    successes: int
+    successes: _Count
     warnings: list[Raw] | None = None
     failures: list[Raw] | None = None
     exceptions: list[Raw] | None = None
@@ -53,9 +58,9 @@ class _ConftestFile(Struct):
 
 
 class _CheckovSummary(Struct):
-    passed: int
-    failed: int
-    skipped: int
+    passed: _Count
+    failed: _Count
+    skipped: _Count
 
 
 class _CheckovReport(Struct):
@@ -86,6 +91,9 @@ class _SarifLog(Struct):
     runs: list[_SarifRun]
 
 
+# What decoding another shape, or a hostile one, may raise.
+_NOT_THAT = (ValueError, ArithmeticError, RecursionError, MemoryError)
+
 _OPA = msgspec.json.Decoder(_OpaDecision)
 _SARIF_LEVELS = frozenset({"none", "note", "warning", "error"})
 _SARIF_KINDS = frozenset({"pass", "open", "informational", "notApplicable", "review"})
@@ -97,7 +105,7 @@ def count_lines(events: Iterable[bytes]) -> Decisions | None:
     for event in events:
         try:
             entry = _OPA.decode(event)
-        except (ValueError, RecursionError):
+        except _NOT_THAT:
             continue  # OPA's own log lines stand between the decisions
         counts[_opa_label(entry)] += 1
     return Decisions("OPA", dict(counts)) if counts else None
@@ -129,7 +137,7 @@ def _decode(text: bytes, kind: Any) -> Any:
     """The text as that type; None where it is something else."""
     try:
         return msgspec.json.decode(text, type=kind)
-    except (ValueError, RecursionError):
+    except _NOT_THAT:
         return None
 
 

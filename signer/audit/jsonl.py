@@ -15,13 +15,21 @@ if TYPE_CHECKING:  # most files need no second process, nor what it imports
 
 @dataclass(slots=True)
 class _Part:
-    """Some lines on their way: where they start, and what is left of them once they are read."""
+    """Some lines on their way: where they start, and what is left of them once they are read.
+
+    Attributes:
+        text: the lines; empty once this process has reduced them.
+        line: the 1-based line that they start on.
+        start: the index of their first event.
+        reduced: what is left of them; None until then, and where they are refused.
+        worker: who is still at it.
+    """
 
     text: bytes
     line: int
     start: int
     reduced: Reduced | None = None
-    worker: "Worker | None" = None  # who is still at it
+    worker: "Worker | None" = None
 
 
 class LineReader:
@@ -45,8 +53,8 @@ class LineReader:
         """Read the whole file.
 
         Raises:
-            AuditFileError: a line is refused, always the first such line; or
-                ``audit-worker-died``.
+            AuditFileError: a line is refused, always the first such line.
+            SignerError: ``audit-worker-died``.
         """
         line, start = 1, 0
         for text in whole_lines(chunks):
@@ -70,6 +78,8 @@ class LineReader:
             )
         except (ValueError, RecursionError):
             part.reduced = None  # refused when its turn comes: an earlier line may be worse
+        else:
+            part.text = b""  # many parts may wait here for one that the worker is on
 
     def _settle(self, *, wait: bool) -> None:
         """Take over the parts that are read, in file order."""

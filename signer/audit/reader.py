@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # How much is read at once: the events of one chunk stay in the processor's cache. Memory is a
 # small multiple of it; tests make it tiny.
 CHUNK_BYTES = 256 << 10
+# The same where threads hash: each piece costs them some waiting for the interpreter's lock.
+BLOCK_BYTES = 2 << 20
 # Smaller files are read before a second thread or process would have started to help.
 PARALLEL_BYTES = 16 << 20
 
@@ -121,7 +123,7 @@ def _read_bytes(source: Source, hashers: "Sequence[Hasher]") -> MerkleTree:
         from signer.audit.background import BackgroundHashers
 
         with BackgroundHashers(hashers) as background:
-            for chunk in source.chunks(CHUNK_BYTES):
+            for chunk in source.chunks(BLOCK_BYTES):
                 background.update(chunk)
     tree = MerkleTree()
     tree.add_leaves([leaf.digest()])

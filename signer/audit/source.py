@@ -8,11 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from signer.envelope.dsse import PAE_PREFIX
 from signer.errors import AuditFileError
-
-# What a file must not start with, in any format: a key that signed such bytes as they are
-# would have signed a DSSE envelope's content (DSSE protocol, "PAE").
-_DSSE_HEAD = b"DSSEv1 "
 
 
 class Source:
@@ -87,10 +84,10 @@ class Source:
             raise _unreadable(self.path, error) from error
 
     def _refuse_dsse(self, chunk: bytes) -> None:
-        if len(self._head) == len(_DSSE_HEAD):
+        if len(self._head) == len(PAE_PREFIX):
             return
-        self._head += chunk[: len(_DSSE_HEAD) - len(self._head)]
-        if self._head == _DSSE_HEAD:
+        self._head += chunk[: len(PAE_PREFIX) - len(self._head)]
+        if self._head == PAE_PREFIX:
             raise AuditFileError(
                 "audit-file-is-dsse",
                 "the file starts with 'DSSEv1 ': a signature over it could pass for one over "

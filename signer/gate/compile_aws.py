@@ -166,8 +166,6 @@ def _not_expressed(rule: Rule) -> list[str]:
     ]
     if allowed.max_audit_file is not None:
         lines.append(f"{rule.name}: max_audit_file: KMS sees digests only")
-    if allowed.max_key_age is not None:
-        lines.append(f"{rule.name}: max_key_age: no condition key tells a key's age")
     lines.append(f"{rule.name}: dangerous runs and plain signatures are refused by the gate only")
     return lines
 

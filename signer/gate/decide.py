@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from signer.errors import GateError
@@ -27,7 +26,6 @@ class Permit:
         claims: every claim that is known.
         stated: those that decided, for the statement.
         proved: the token, None where identity is the environment's word.
-        warnings: what a person should know, such as a key that will soon be too old.
     """
 
     policy_sha256: str
@@ -36,7 +34,6 @@ class Permit:
     stated: Mapping[str, str]
     proved: ProvedIdentity | None
     issuer: str
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +44,12 @@ class Gate:
     pinned: bool
     environ: Mapping[str, str]
 
-    def permit(
-        self, digest: bytes, request: matching.Request, key_created: datetime | None = None
-    ) -> Permit:
+    def permit(self, digest: bytes, request: matching.Request) -> Permit:
         """Decide about one audit file.
 
         Args:
             digest: the file's SHA-256, 32 bytes.
             request: with what it is to be signed.
-            key_created: when the key was made (aware), where the provider knows.
 
         Raises:
             GateError: it may not be signed.
@@ -82,7 +76,6 @@ class Gate:
             {name: claims[name] for name in sorted(names)},
             proved,
             policy.issuer,
-            _check_age(rule, key_created, datetime.now(UTC)),
         )
 
     def _require_protected(self, claims: Mapping[str, str]) -> None:
@@ -117,26 +110,3 @@ def open_gate(settings: "SignSettings", environ: Mapping[str, str]) -> Gate | No
     pin = settings.signing_policy_sha256
     file = load(settings.signing_policy, sha256=pin)
     return Gate(file, pin is not None, environ if environ is not os.environ else dict(environ))
-
-
-def _check_age(rule: Rule, created: datetime | None, now: datetime) -> tuple[str, ...]:
-    limit = rule.may_sign_with.max_key_age
-    if limit is None:
-        return ()
-    if created is None:
-        raise GateError(
-            "key-age-unknown",
-            f"the rule {rule.name!r} limits the key's age, and this provider does not tell when "
-            "the key was made",
-            fix="take max_key_age out of the rule, or use a provider that tells.",
-        )
-    age = now - created
-    if age > limit:
-        raise GateError(
-            "key-too-old",
-            f"the key is {age.days} days old, and the rule {rule.name!r} allows {limit.days}",
-            fix="rotate the key, and give auditors the new public key.",
-        )
-    if age > timedelta(seconds=limit.total_seconds() * 0.8):
-        return (f"the key is {age.days} of {limit.days} days old: rotate it soon",)
-    return ()

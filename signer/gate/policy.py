@@ -7,7 +7,6 @@ A rule that can never match is an error, because somebody believes that it prote
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -25,7 +24,6 @@ MAX_RULES = 100
 
 _SIZE = re.compile(r"(\d{1,12})(B|KB|MB|GB)")
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-_DAYS = re.compile(r"(\d{1,5})d")
 
 Danger = Literal[
     "pull_request_target",
@@ -76,15 +74,6 @@ def _size(value: Any) -> Any:
         if match is None:
             raise ValueError("must be a number and B, KB, MB or GB, such as 50MB")
         return int(match[1]) * _SIZES[match[2]]
-    return value
-
-
-def _age(value: Any) -> Any:
-    if isinstance(value, str):
-        match = _DAYS.fullmatch(value)
-        if match is None:
-            raise ValueError("must be a number of days, such as 365d")
-        return timedelta(days=int(match[1]))
     return value
 
 
@@ -180,9 +169,6 @@ class MaySignWith(_Strict):
     key: Patterns | None = None
     algorithm: Algorithms | None = None
     minimum_assurance: Assurance = Assurance.DIGEST
-    max_key_age: Annotated[timedelta, BeforeValidator(_age, json_schema_input_type=str)] | None = (
-        None
-    )
     max_audit_file: Annotated[int, BeforeValidator(_size, json_schema_input_type=str)] | None = None
     plain_signature: Annotated[
         bool, BeforeValidator(_boolean, json_schema_input_type=bool | str)

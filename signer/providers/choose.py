@@ -8,11 +8,14 @@ from pydantic import SecretBytes
 from signer.errors import UsageError
 from signer.providers import Provider
 from signer.providers.aws.reference import SECRET_SCHEME
+from signer.providers.azure.names import SECRET_PREFIX
 from signer.providers.host import Host
 from signer.settings import Settings
 
 if TYPE_CHECKING:
+    from signer.crypto.keys import PublicKey
     from signer.providers.aws.access import Access
+    from signer.providers.azure.access import Access as AzureAccess
 
 
 def open_provider(
@@ -50,6 +53,8 @@ def _open(
 ) -> Provider:
     if name in ("aws_kms_sdk", "aws_kms"):
         return _open_aws(name, settings, host)
+    if name in ("azure_kv_sdk", "azure_kv"):
+        return _open_azure(name, settings, host)
     if name == "kms":
         from signer.providers import kms
 
@@ -77,12 +82,32 @@ def _open_aws(name: str, settings: Settings, host: Host) -> Provider:
         from signer.providers.aws_kms_sdk import open_key
     else:
         from signer.providers.aws_kms import open_key
-    pinned = None
-    if settings.public_key is not None:
-        from signer.crypto.key_file import read_public_key
+    access = _aws_access(settings, host)
+    return open_key(settings.aws_kms_key, access, settings.algorithm, _pinned(settings))
 
-        pinned = read_public_key(settings.public_key)
-    return open_key(settings.aws_kms_key, _aws_access(settings, host), settings.algorithm, pinned)
+
+def _open_azure(name: str, settings: Settings, host: Host) -> Provider:
+    if settings.azure_kv_name is None:
+        raise ValueError(f"settings let {name} through without a vault")
+    if name == "azure_kv_sdk":
+        from signer.providers.azure_kv_sdk import open_key
+    else:
+        from signer.providers.azure_kv import open_key
+    return open_key(
+        settings.azure_kv_name,
+        settings.azure_kv_key,
+        _azure_access(settings, host),
+        algorithm=settings.algorithm,
+        pinned=_pinned(settings),
+    )
+
+
+def _pinned(settings: Settings) -> "PublicKey | None":
+    if settings.public_key is None:
+        return None
+    from signer.crypto.key_file import read_public_key
+
+    return read_public_key(settings.public_key)
 
 
 def _aws_access(settings: Settings, host: Host) -> "Access":
@@ -97,6 +122,19 @@ def _aws_access(settings: Settings, host: Host) -> "Access":
     )
 
 
+def _azure_access(settings: Settings, host: Host) -> "AzureAccess":
+    from signer.providers.azure.access import Access
+    from signer.providers.azure.cloud import cloud_of
+
+    return Access(
+        cloud=cloud_of(host.environ),
+        tenant_id=settings.azure_tenant_id,
+        client_id=settings.azure_client_id,
+        timeout=settings.provider_timeout.total_seconds(),
+        host=host,
+    )
+
+
 def _secret(signing_key: SecretBytes, settings: Settings, host: Host) -> bytes:
     """The HMAC key: what is in the environment, or the secret that it names."""
     given = signing_key.get_secret_value()
@@ -104,4 +142,9 @@ def _secret(signing_key: SecretBytes, settings: Settings, host: Host) -> bytes:
         from signer.providers.aws.secret import fetch_secret
 
         return fetch_secret(given.decode("utf-8", "surrogateescape"), _aws_access(settings, host))
+    if given.startswith(SECRET_PREFIX.encode()):
+        from signer.providers.azure.secret import fetch_secret as fetch_from_vault
+
+        text = given.decode("utf-8", "surrogateescape")
+        return fetch_from_vault(text, _azure_access(settings, host))
     return given

@@ -39,8 +39,7 @@ def job(image: str) -> Iterator[Job]:
         try:
             yield job
         finally:
-            # Those of a test that failed half-way; the others are gone.
-            answer(["docker", "rm", "--force", *job.containers])
+            job.end()
 
 
 def own(root: Path) -> None:

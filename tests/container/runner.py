@@ -59,12 +59,12 @@ class Job:
     Attributes:
         root: where all of them are.
         mode: how the workspace is mounted: ``rw``, or ``ro`` for read-only.
-        containers: the names of those that were started.
+        steps: those that were started.
     """
 
     root: Path
     mode: str = "rw"
-    containers: list[str] = field(default_factory=list)
+    steps: list["RunningStep"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Make the folders."""
@@ -132,7 +132,6 @@ class Job:
             for name, value in {**self._environment(step), **(env or {}), **_inputs(inputs)}.items()
         }
         container = f"{image.replace(':', '')}_{step[:6]}"
-        self.containers.append(container)
         command = ["docker", "run", "--name", container]
         command += ["--label", "5588f5", "--workdir", "/github/workspace", "--rm"]
         for name in variables:
@@ -150,7 +149,16 @@ class Job:
             stderr=subprocess.STDOUT,
             env={**client, **variables},
         )
-        return RunningStep(container, process, self.commands, step)
+        self.steps.append(RunningStep(container, process, self.commands, step))
+        return self.steps[-1]
+
+    def end(self) -> None:
+        """End what a test that failed half-way left running."""
+        for step in self.steps:
+            if step.process.poll() is None:
+                subprocess.run(["docker", "rm", "--force", step.name], capture_output=True)
+            step.process.kill()
+            step.process.communicate()
 
     @property
     def _mounts(self) -> dict[Path, str]:
@@ -249,10 +257,7 @@ class RunningStep:
 
     def wait(self, *, seen: str = "") -> Step:
         """Wait for its end and read what it left behind."""
-        try:
-            rest, _ = self.process.communicate(timeout=240)
-        finally:
-            self.process.kill()
+        rest, _ = self.process.communicate(timeout=60)
         seconds = time.monotonic() - self.begun
         outputs = (self.commands / f"set_output_{self.step}").read_text(encoding="utf-8")
         summary = (self.commands / f"step_summary_{self.step}").read_text(encoding="utf-8")

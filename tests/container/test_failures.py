@@ -88,20 +88,22 @@ def test_cancelled_before_it_began(job: Job) -> None:
 
 
 def _catches(container: str, number: Signals) -> bool:
-    """Whether the container's first process has a handler of a signal: see proc(5), SigCgt."""
+    """Whether Python runs in the container and has a handler of a signal.
+
+    See proc(5), Name and SigCgt. Until ``execve`` the first process is the container runtime's
+    own, whose handlers are of no use.
+    """
     pid = answer(["docker", "inspect", "--format", "{{.State.Pid}}", container])
-    if not pid or pid == "0":
+    if pid in (None, "0"):
         return False
     status = Path(f"/proc/{pid}/status")
-    text = (
-        status.read_text()
-        if status.exists()
-        else answer(["docker", "exec", container, "cat", "/proc/1/status"])
-    )
-    (mask,) = (
-        line.split()[1] for line in (text or "SigCgt: 0").splitlines() if line.startswith("SigCgt:")
-    )
-    return bool(int(mask, 16) >> (number - 1) & 1)
+    if status.exists():
+        text = status.read_text()
+    else:
+        text = answer(["docker", "exec", container, "cat", "/proc/1/status"]) or ""
+    fields = dict(line.split(":\t", 1) for line in text.splitlines())
+    caught = int(fields.get("SigCgt", "0"), 16)
+    return fields.get("Name", "").startswith("python") and bool(caught >> (number - 1) & 1)
 
 
 def _docker(*arguments: str) -> str:

@@ -29,6 +29,7 @@ def main() -> int:
         "docker": engine.start,
         "base": engine.base_image,
         "image": engine.build,
+        "cli-image": engine.build_cli,
     }
     others: dict[str, Step] = {
         **{name: partial(python_tools.install, name) for name in PYTHON_TOOLS},

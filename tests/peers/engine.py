@@ -17,6 +17,7 @@ from tests.peers.commands import answer, apt_install, logged
 
 BASE_IMAGE = "python:3.13-slim-trixie"
 IMAGE = "policy-audit-signer:test"
+CLI_IMAGE = "policy-audit-signer-cli:test"
 
 _REPOSITORY = Path(__file__).parents[2]
 _BASE_TAR = CACHE / "base-image.tar"
@@ -111,6 +112,19 @@ def build() -> str:
     """
     build_image("image", IMAGE, _REPOSITORY / "Dockerfile", _REPOSITORY)
     return f"{IMAGE} built"
+
+
+def build_cli() -> str:
+    """Build the image of the second action, which has the aws and az command lines.
+
+    Returns:
+        What was done.
+
+    Raises:
+        PeerError: the build failed.
+    """
+    build_image("cli-image", CLI_IMAGE, _REPOSITORY / "Dockerfile.cli", _REPOSITORY)
+    return f"{CLI_IMAGE} built"
 
 
 def build_image(log: str, tag: str, dockerfile: Path, context: Path) -> None:

@@ -16,7 +16,10 @@ class PythonTool:
     version: str
 
 
-PYTHON_TOOLS = {"aws": PythonTool("awscli", "1.46.3")}
+PYTHON_TOOLS = {
+    "aws": PythonTool("awscli", "1.46.3"),
+    "az": PythonTool("azure-cli", "2.91.0"),
+}
 
 
 def program(name: str) -> Path | None:

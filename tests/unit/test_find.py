@@ -68,6 +68,29 @@ def test_a_link_and_its_file_are_one_audit_file(folder: Path) -> None:
     assert _find("link.jsonl", "!a.jsonl")[0] == []
 
 
+def test_a_link_is_left_out_without_its_file(folder: Path) -> None:
+    (folder / "z.jsonl").symlink_to("a.jsonl")
+    (folder / "folder").symlink_to("deep")
+    assert _find("[az].jsonl", "!z.jsonl")[0] == ["a.jsonl"]
+    assert _find("deep/d.jsonl", "!folder/d.jsonl")[0] == []
+
+
+@pytest.mark.timeout(10)
+def test_any_depth_does_not_go_through_links(folder: Path) -> None:
+    for name in ("one", "two", "deep/three"):
+        (folder / name).symlink_to(folder)
+    (folder / ".git").mkdir()
+    (folder / ".git" / "x.jsonl").touch()
+    deep = ["deep/d.jsonl", "deep/er/e.jsonl"]
+    assert _find("**/[de].jsonl")[0] == deep
+    assert _find("**/**/[de].jsonl")[0] == deep
+    assert _find("./**/e.jsonl")[0] == ["deep/er/e.jsonl"]
+    assert _find(f"{folder}/**/e.jsonl")[0] == [f"{folder}/deep/er/e.jsonl"]
+    assert _find("d*/**/e.jsonl", "**/er/**/e.jsonl")[0] == ["deep/er/e.jsonl"]
+    assert _find("one/deep/**")[0] == ["one/deep/d.jsonl", "one/deep/er/e.jsonl"]  # as it says
+    assert "c.json" in _find("**")[0]
+
+
 def test_a_link_that_leads_nowhere_is_not_passed_over(folder: Path) -> None:
     (folder / "link.jsonl").symlink_to(folder / "missing")
     assert _find("link.jsonl")[0] == ["link.jsonl"]

@@ -48,15 +48,6 @@ def problems(
                 fix="set the input aws-kms-key, or POLICY_AWS_KMS_KEY in the environment.",
             )
         )
-    if signing and "public-key" in given and provider not in PROVIDERS:
-        label = given["public-key"].label
-        found.append(
-            UsageError(
-                "setting-conflict",
-                f"{label} is set for signing, where only {' and '.join(PROVIDERS)} use it",
-                fix=f"take {label} out, or set mode to verify.",
-            )
-        )
     if signing and "aws-role-to-assume" not in given and "aws-audience" in given:
         label = given["aws-audience"].label
         found.append(

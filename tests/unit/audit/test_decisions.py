@@ -86,6 +86,19 @@ def test_checkov_reports() -> None:
     assert two == Decisions("Checkov", {label: 2 * count for label, count in counts.items()})
 
 
+@pytest.mark.parametrize("count", [-1, 2**53, int("9" * 4300)])
+def test_numbers_that_no_report_has_are_not_counted(count: int) -> None:
+    checkov = {"check_type": "terraform", "summary": {"passed": 1, "failed": 2, "skipped": count}}
+    conftest = {"filename": "a", "namespace": "b", "successes": count}
+    for report in ([checkov] * 9, [conftest] * 9):
+        assert count_document(json.dumps(report).encode(), AuditFormat.JSON) is None
+    opa_log = [
+        opa(result=json.loads("1e999")),
+        b'{"decision_id":"1","result":' + b"9" * 9999 + b"}",
+    ]
+    count_lines(opa_log)
+
+
 hostile = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
     lambda inner: (

@@ -16,17 +16,30 @@ from hypothesis import strategies as st
 
 from signer.audit import reader, worker
 from signer.audit.formats import AuditFormat
+from signer.audit.jsonl import LineReader
+from signer.audit.lines import Reduced, reduce_lines
 from signer.audit.reader import read_audit_file
-from signer.errors import AuditFileError
+from signer.errors import AuditFileError, SignerError
 from tests.unit.audit.conftest import Read
 from tests.unit.audit.reference import line_events, tree_hash
 
 Refused = Callable[..., AuditFileError]
 
 
+# Servers that the tests of other modules keep running.
+_others: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def others() -> Iterator[None]:
+    _others.update(children())
+    yield
+    _others.clear()
+
+
 def children() -> list[int]:
     with open("/proc/thread-self/children") as file:
-        return [int(number) for number in file.read().split()]
+        return [number for number in map(int, file.read().split()) if number not in _others]
 
 
 def alive_in_group(group: int) -> list[str]:
@@ -132,8 +145,41 @@ def test_the_first_wrong_line_is_named(
     assert (error.code, error.line, error.column) == (code, bad + 3, column)
 
 
+class _SlowWorker:
+    """Takes the first lines, and has its answer only when it is waited for."""
+
+    lines: bytes | None = None
+
+    def takes(self, lines: bytes) -> bool:
+        return self.lines is None
+
+    def submit(self, lines: bytes, start: int) -> None:
+        self.lines = lines
+
+    def has_answer(self) -> bool:
+        return False
+
+    def answer(self) -> Reduced:
+        assert self.lines
+        return reduce_lines(self.lines, 0, count_decisions=False)
+
+
+def test_what_waits_for_the_worker_keeps_no_text() -> None:
+    line_reader = LineReader(path="a", count_decisions=False, worker=_SlowWorker())  # type: ignore[arg-type]
+    kept = []
+
+    def chunks() -> Iterator[bytes]:
+        for _ in range(100):
+            yield b"1\n" * 1000
+            kept.append(sum(len(part.text) for part in line_reader._parts))
+
+    line_reader.read(chunks())
+    assert max(kept) == 2000
+    assert line_reader.tree.event_count == 100_000
+
+
 def test_a_killed_worker_is_an_error(
-    lines_of_json: bytes, refused: Refused, monkeypatch: pytest.MonkeyPatch
+    lines_of_json: bytes, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "CHUNK_BYTES", 10_000)
     monkeypatch.setattr(reader, "PARALLEL_BYTES", 0)
@@ -145,8 +191,9 @@ def test_a_killed_worker_is_an_error(
                 (child,) = children()
                 os.kill(child, signal.SIGKILL)
 
-        error = refused(lines_of_json, "jsonl", progress=kill)
-        assert error.code == "audit-worker-died"
+        with pytest.raises(SignerError) as caught:
+            read(lines_of_json, "jsonl", progress=kill)
+        assert (caught.value.code, caught.value.exit_code) == ("audit-worker-died", 3)
         assert children() == []
 
 

@@ -59,6 +59,7 @@ def test_what_starts_like_dsse_is_refused(
     audit_format: str, chunk_bytes: int, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(reader, "BLOCK_BYTES", chunk_bytes)
     content = b"DSSEv1 28 application/vnd.in-toto+json 2 {}"
     assert refused(content, audit_format).code == "audit-file-is-dsse"
 
@@ -70,6 +71,7 @@ def test_what_only_looks_like_it_is_not(content: bytes, read: Read) -> None:
 
 def test_hashers_get_the_exact_bytes(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "CHUNK_BYTES", 5)
+    monkeypatch.setattr(reader, "BLOCK_BYTES", 5)
     for parallel_bytes in (0, 1 << 30):
         monkeypatch.setattr(reader, "PARALLEL_BYTES", parallel_bytes)
         for audit_format in FORMATS:
@@ -85,6 +87,7 @@ def test_what_a_hasher_raises_reaches_the_caller(
     audit_format: str, parallel_bytes: int, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(reader, "BLOCK_BYTES", 1000)
     monkeypatch.setattr(reader, "PARALLEL_BYTES", parallel_bytes)
     with pytest.raises(UsageError) as caught:
         read(b"1\n" * 3000, audit_format, hashers=[Short()])
@@ -93,6 +96,7 @@ def test_what_a_hasher_raises_reaches_the_caller(
 
 def test_progress_is_told(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "CHUNK_BYTES", 4)
+    monkeypatch.setattr(reader, "BLOCK_BYTES", 4)
     seen: list[int] = []
     read(b"1\n2\n3\n4\n5\n", "jsonl", progress=seen.append)
     assert seen == [4, 8, 10]
@@ -177,6 +181,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(reader, "CHUNK_BYTES", 2)
+    monkeypatch.setattr(reader, "BLOCK_BYTES", 2)
     monkeypatch.setattr(reader, "PARALLEL_BYTES", parallel_bytes)
     path = tmp_path / "audit"
     path.write_bytes(b"1\n2\n3\n4\n5\n")

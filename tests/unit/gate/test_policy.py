@@ -26,7 +26,7 @@ rules:
       ref: refs/heads/main
       ref_protected: true
       event_name: [push, schedule]
-    may_sign_with: {provider: kms, max_key_age: 365d, max_audit_file: 5MB}
+    may_sign_with: {provider: kms, max_audit_file: 5MB}
 """
 CLAIMS = {
     "repository": "acme/payments",

@@ -19,6 +19,7 @@ from signer.providers.aws.reference import parse_key
 
 from . import independent
 from .aws.support import REGION, FakeCalls, Said
+from .azure import support as azure
 
 MESSAGE = b'{"decision_id":"4ca636c1","result":{"allow":true}}\n' * 40
 SECRET = b"a secret of thirty-two bytes, ok"
@@ -92,6 +93,27 @@ def _aws_variant(key_spec: str, algorithm: str) -> Variant:
     )
 
 
+def _azure_variant(kind: str, key_spec: str, algorithm: str) -> Variant:
+    return Variant(
+        provider="azure_kv_sdk",
+        key_spec=key_spec,
+        algorithm=algorithm,
+        assurance=Assurance.MANAGED_KEY,
+        open=lambda _, asked: azure.open_kind(kind, asked),
+        other=lambda _: azure.open_kind(kind, algorithm, f"another-{kind.lower()}"),
+        misfit="ECDSA_SHA_384" if algorithm != "ECDSA_SHA_384" else "ECDSA_SHA_256",
+    )
+
+
+AZURE_KINDS = {
+    "P-256": "ECC_NIST_P256",
+    "P-256K": "ECC_SECG_P256K1",
+    "P-384": "ECC_NIST_P384",
+    "P-521": "ECC_NIST_P521",
+    "RSA-2048": "RSA_2048",
+}
+
+
 def _another_key(directory: Path, key_spec: str) -> str:
     alias = f"alias/another/{key_spec}"
     EmbeddedKms(directory).ensure_alias(alias, key_spec)
@@ -101,6 +123,11 @@ def _another_key(directory: Path, key_spec: str) -> str:
 VARIANTS = [
     *(_kms_variant(spec, algorithm) for spec in KEY_SPECS for algorithm in KEY_SPECS[spec]),
     *(_aws_variant(spec, algorithm) for spec in KEY_SPECS for algorithm in KEY_SPECS[spec]),
+    *(
+        _azure_variant(kind, spec, algorithm)
+        for kind, spec in AZURE_KINDS.items()
+        for algorithm in KEY_SPECS[spec]
+    ),
     Variant(
         provider="hmac",
         algorithm="HMAC_SHA_256",

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -42,6 +43,8 @@ class Said:
             notify=self.lines.append,
             mask=self.masked.append,
             identity_token=identity_token,
+            offers_identity_token=True,
+            cleanup=ExitStack(),
             session_name="example/policies-7000000001-1",
         )
 

@@ -1,0 +1,1 @@
+"""What both ways to Azure Key Vault share: names, keys, errors and signing in."""

@@ -9,7 +9,7 @@ environment only.
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -96,6 +96,12 @@ def _algorithm(value: Any) -> Any:
             algorithm_named(value)
         except UsageError as error:
             raise ValueError(f"{error.message}; {error.fix}") from None
+    return value
+
+
+def _shown_path(value: Path) -> Path:
+    if any(character < " " or character == "\x7f" for character in str(value)):
+        raise ValueError("must not have control characters, which no log can show")
     return value
 
 
@@ -244,7 +250,7 @@ class SignSettings(Settings):
         default=None,
         description="JSON Pointer (RFC 6901) to the array of events in a `json` file.",
     )
-    output_directory: Path | None = Field(
+    output_directory: Annotated[Path, AfterValidator(_shown_path)] | None = Field(
         default=None, description="Where the results go (default: beside the audit file)."
     )
     overwrite: Boolean = Field(
@@ -306,10 +312,17 @@ class VerifySettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A raw value and the name the user gave it under."""
+    """A raw value and the name the user gave it under.
+
+    Attributes:
+        label: the input's, option's or variable's name.
+        value: as given.
+        outright: whether an input or option says it, and not the environment alone.
+    """
 
     label: str
     value: str
+    outright: bool = True
 
 
 Model = TypeVar("Model", bound=Settings)
@@ -355,9 +368,9 @@ def load(model: type[Model], said: Mapping[str, Given], environ: Mapping[str, st
     given: dict[str, Given] = {}
     for name in names:
         if name in said and said[name].value.strip():
-            given[name] = said[name]
+            given[name] = _trimmed(name, said[name])
         elif value := environ.get(variable_for(name), "").strip():
-            given[name] = Given(variable_for(name), value)
+            given[name] = Given(variable_for(name), value, outright=False)
     problems = _unsupported(said, environ)
     problems += _key_problems(given, environ)
     signing = model is SignSettings
@@ -374,6 +387,11 @@ def load(model: type[Model], said: Mapping[str, Given], environ: Mapping[str, st
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def _trimmed(name: str, given: Given) -> Given:
+    # Each line of audit-file is trimmed later, but for the command line's, taken exactly.
+    return given if name == "audit-file" else replace(given, value=given.value.strip())
 
 
 def nearest(name: str, names: list[str]) -> str:
@@ -493,7 +511,7 @@ def _trust_problems(given: Mapping[str, Given]) -> list[UsageError]:
     chosen = [
         given[name].label
         for name in ("public-key", "hmac", "integrity-only")
-        if name in given and given[name].value.lower() != "false"
+        if name in given and (name == "public-key" or given[name].value.lower() != "false")
     ]
     if len(chosen) > 1:
         return [
@@ -502,7 +520,18 @@ def _trust_problems(given: Mapping[str, Given]) -> list[UsageError]:
                 fix="choose exactly one.",
             )
         ]
-    if not chosen and ("provider" not in given or given["provider"].value not in _IN_A_KMS):
+    provider = given.get("provider")
+    if not chosen and provider is not None and not provider.outright:
+        return [
+            UsageError(
+                "trust-missing",
+                f"nothing but {provider.label} in the environment says what is trusted, and what "
+                "an earlier step can set is not enough",
+                fix="set exactly one of public-key, hmac, integrity-only and provider outright, "
+                "as an input or option.",
+            )
+        ]
+    if not chosen and (provider is None or provider.value not in _IN_A_KMS):
         return [
             UsageError(
                 "trust-missing",

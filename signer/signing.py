@@ -12,6 +12,8 @@ from signer import __version__
 from signer.audit.formats import AuditFormat, format_for
 from signer.audit.reader import AuditFile, read_audit_file
 from signer.audit.statement import (
+    PREDICATE_TYPE,
+    STATEMENT_TYPE,
     AuditFileFacts,
     Digest,
     Predicate,
@@ -228,6 +230,8 @@ def _state(
 ) -> Statement:
     public_key = provider.public_key
     return Statement(
+        type=STATEMENT_TYPE,
+        predicate_type=PREDICATE_TYPE,
         subject=(Subject(name=subject, digest=Digest(sha256=audit.sha256.hex())),),
         predicate=Predicate(
             id=new_id(),

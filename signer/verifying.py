@@ -36,6 +36,9 @@ from signer.verdict import (
 # What a clock may be ahead of another one.
 CLOCK_SKEW = timedelta(minutes=5)
 
+# The providers whose keys no service keeps: none of them can claim a managed key.
+_NO_SERVICE = ("kms", "hmac", "sha256")
+
 # Why a file could not be read at all; other refusals are of its content, which is compared.
 _NOT_READ = tuple(
     f"audit-file-{why}" for why in ("not-found", "unreadable", "not-regular", "changed")
@@ -139,7 +142,7 @@ def _parse(fields: dict[str, Any]) -> Statement:
             fix=FORGED,
         )
     try:
-        return Statement.model_validate(fields)
+        return Statement.model_validate(fields, by_alias=True, by_name=False)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -166,6 +169,11 @@ def _check_consistency(statement: Statement, verifier: Verifier) -> None:
             raise _inconsistent(f"it names the key {str(signing.key_fingerprint)[:80]!r}")
     if signing.assurance not in expected:
         raise _inconsistent(f"it claims the assurance {signing.assurance}")
+    managed = signing.assurance is Assurance.MANAGED_KEY
+    if managed and (signing.simulation or signing.provider in _NO_SERVICE):
+        raise _inconsistent(f"provider {signing.provider[:40]!r} has no {signing.assurance}")
+    if signing.assurance is Assurance.SOFTWARE_KEY and signing.provider != "kms":
+        raise _inconsistent(f"provider {signing.provider[:40]!r} has no {signing.assurance}")
 
 
 def _check_assurance(assurance: Assurance, demands: Demands) -> None:

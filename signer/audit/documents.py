@@ -5,31 +5,54 @@ An event is a value's exact source bytes; nothing is parsed further or written a
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Raw
 
 from signer.audit.formats import AuditFormat
-from signer.audit.syntax import refusal, too_deep
+from signer.audit.syntax import refusal
 from signer.errors import AuditFileError
 
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:]', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]:]', re.DOTALL)
+_FIRST = re.compile(rb"[ \t\n\r]*+\[")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 class _Run(msgspec.Struct):
-    results: list[Raw] | None = None
+    results: Raw = Raw(b"null")
 
 
 class _SarifLog(msgspec.Struct):
     runs: list[_Run]
 
 
+class _DuplicateNameError(Exception):
+    """A member name stands twice in an object."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise _DuplicateNameError
+
+
+def _nothing(_: str) -> None:
+    """Keep nothing of a number."""
+
+
+# Finds where a value ends, and names that stand twice: readers differ on which of the two they
+# take. What the hooks return is all that is kept; as they are no C functions, a signal can be
+# seen between two values.
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_nothing, parse_float=_nothing)
+
+
 def document_events(
     text: bytes, audit_format: AuditFormat, pointer: str | None, *, path: str
-) -> list[bytes | Raw]:
+) -> Iterator[bytes]:
     """The events of a whole document, in file order.
+
+    They are found one at a time: a small one would take thirty times its size as an object.
 
     Args:
         text: the file's bytes.
@@ -43,34 +66,69 @@ def document_events(
     """
     if error := refusal(text, path=path, line=1, at_end=True):
         raise error
-    _refuse_duplicates(text, path)
-    if audit_format is AuditFormat.SARIF:
-        return _sarif_results(text, path)
-    if pointer is not None:
-        return [*_at_pointer(text, pointer, path)]
-    if text.lstrip()[:1] == b"[":
-        return [*_elements(text)]
-    return [text]
+    try:
+        if audit_format is AuditFormat.JSON and pointer is None and _FIRST.match(text):
+            yield from _elements(text)
+            return
+        _DECODER.decode(text.decode())
+        if audit_format is AuditFormat.SARIF:
+            yield from _sarif_results(text, path)
+        elif pointer is not None:
+            yield from _elements(_at_pointer(text, pointer, path))
+        else:
+            yield text
+    except _DuplicateNameError:
+        line, column = _second_name(text)
+        raise AuditFileError(
+            "audit-file-duplicate-name",
+            "this member name is already in the same object, and readers differ on which counts",
+            fix="mend the step that writes it; each name may stand once in an object.",
+            path=path,
+            line=line,
+            column=column,
+        ) from None
 
 
-def _elements(array: bytes | Raw) -> list[Raw]:
-    return msgspec.json.decode(array, type=list[Raw])
+def _elements(array: bytes | Raw) -> Iterator[bytes]:
+    """The elements of an array that is known to be JSON.
+
+    Raises:
+        _DuplicateNameError: a member name stands twice in an object.
+    """
+    text = str(array, "utf-8")
+    at = text.index("[") + 1
+    while True:
+        while text[at] in " \t\n\r,":
+            at += 1
+        if text[at] == "]":
+            return
+        _, end = _DECODER.raw_decode(text, at)
+        yield text[at:end].encode()
+        at = end
 
 
-def _sarif_results(text: bytes, path: str) -> list[bytes | Raw]:
+def _sarif_results(text: bytes, path: str) -> Iterator[bytes]:
+    def refuse(why: object) -> AuditFileError:
+        return AuditFileError(
+            "audit-file-not-sarif",
+            f"this is JSON, but not SARIF: {why}",
+            fix="check the step that writes it, or set audit-format: json.",
+            path=path,
+        )
+
     try:
         log = msgspec.json.decode(text, type=_SarifLog)
     except msgspec.ValidationError as error:
-        raise AuditFileError(
-            "audit-file-not-sarif",
-            f"this is JSON, but not SARIF: {error}",
-            fix="check the step that writes it, or set audit-format: json.",
-            path=path,
-        ) from None
-    return [result for run in log.runs for result in run.results or ()]
+        raise refuse(error) from None
+    for number, run in enumerate(log.runs):
+        if bytes(memoryview(run.results)[:1]) == b"n":
+            continue
+        if _kind(run.results) != "an array":
+            raise refuse(f"Expected `array` - at `$.runs[{number}].results`")
+        yield from _elements(run.results)
 
 
-def _at_pointer(text: bytes, pointer: str, path: str) -> list[Raw]:
+def _at_pointer(text: bytes, pointer: str, path: str) -> bytes | Raw:
     def refuse(why: str) -> AuditFileError:
         return AuditFileError(
             "audit-file-event-pointer",
@@ -93,7 +151,7 @@ def _at_pointer(text: bytes, pointer: str, path: str) -> list[Raw]:
                 raise refuse(f"there is no member {name!r}")
             value = members[name]
         elif kind == "an array":
-            elements = _elements(value)
+            elements = msgspec.json.decode(value, type=list[Raw])
             if not _INDEX.fullmatch(name) or int(name) >= len(elements):
                 raise refuse(f"there is no element {name!r} in an array of {len(elements)}")
             value = elements[int(name)]
@@ -101,7 +159,7 @@ def _at_pointer(text: bytes, pointer: str, path: str) -> list[Raw]:
             raise refuse(f"{name!r} would be inside {kind}")
     if _kind(value) != "an array":
         raise refuse(f"it leads to {_kind(value)}")
-    return _elements(value)
+    return value
 
 
 def _kind(value: bytes | Raw) -> Literal["an object", "an array", "a single value"]:
@@ -112,30 +170,6 @@ def _kind(value: bytes | Raw) -> Literal["an object", "an array", "a single valu
             return "an array"
         case _:
             return "a single value"
-
-
-def _refuse_duplicates(text: bytes, path: str) -> None:
-    """Refuse a member name that stands twice: readers differ on which of the two they take."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> None:
-        if len({name for name, _ in pairs}) != len(pairs):
-            raise KeyError
-
-    try:
-        # What the hooks return is all that is kept, so that no copy of the document is built.
-        json.loads(text, object_pairs_hook=unique, parse_int=len, parse_float=len)
-    except RecursionError:
-        raise too_deep(path, 1) from None
-    except KeyError:
-        line, column = _second_name(text)
-        raise AuditFileError(
-            "audit-file-duplicate-name",
-            "this member name is already in the same object, and readers differ on which counts",
-            fix="mend the step that writes it; each name may stand once in an object.",
-            path=path,
-            line=line,
-            column=column,
-        ) from None
 
 
 def _second_name(text: bytes) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from signer.audit.decisions import Decisions, count_lines
 from signer.audit.merkle import Subtree, leaf_hashes, subtrees
-from signer.audit.syntax import check_value, refusal
+from signer.audit.syntax import MAX_DEPTH, check_depth, check_value, refusal
 from signer.errors import AuditFileError
 
 
@@ -50,6 +50,8 @@ def check_events(lines: bytes, found: list[bytes]) -> None:
     if not lines.isascii():
         lines.decode()
     deque(map(check_value, found), maxlen=0)
+    if max(map(len, found), default=0) > 2 * MAX_DEPTH:  # rarely: an event is some 200 bytes
+        deque(map(check_depth, found), maxlen=0)
 
 
 def reduce_events(

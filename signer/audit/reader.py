@@ -1,9 +1,10 @@
 """Read an audit file, once: its digest, its events, their Merkle root."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from signer.audit.formats import AuditFormat
 from signer.audit.jsonl import LineReader
 from signer.audit.merkle import LEAF_PREFIX, MerkleTree, leaf_hashes
 from signer.audit.source import Source
+from signer.errors import AuditFileError
 
 if TYPE_CHECKING:
     from signer.crypto.hashers import Hasher
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 256 << 10
 # The same where threads hash: each piece costs them some waiting for the interpreter's lock.
 BLOCK_BYTES = 2 << 20
+# How many events of a document are held beside it.
+_EVENTS_AT_ONCE = 4096
 # Smaller files are read before a second thread or process would have started to help.
 PARALLEL_BYTES = 16 << 20
 
@@ -81,16 +85,14 @@ def read_audit_file(
         raise ValueError(f"an event pointer is for json, not for {format}")
     digest = sha256()
     decisions: Decisions | None = None
-    with Source(path, progress) as source:
+    with _memory_errors(path), Source(path, progress) as source:
         if format is AuditFormat.BYTES:
             tree = _read_bytes(source, [digest, *hashers])
         elif format is AuditFormat.JSONL:
             tree, decisions = _read_lines(source, [digest, *hashers], count_decisions)
         else:
             text = b"".join(_hashed(source, [digest, *hashers]))
-            events = document_events(text, format, event_pointer, path=str(path))
-            tree = MerkleTree()
-            tree.add_leaves(leaf_hashes(events))
+            tree = _read_document(text, format, event_pointer, path)
             if count_decisions:
                 decisions = count_document(text, format)
         return AuditFile(
@@ -110,6 +112,29 @@ def _hashed(source: Source, hashers: "Sequence[Hasher]") -> Iterator[bytes]:
         for hasher in hashers:
             hasher.update(chunk)
         yield chunk
+
+
+@contextmanager
+def _memory_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except MemoryError:
+        raise AuditFileError(
+            "audit-file-too-large",
+            "there is not enough memory to read it",
+            fix="give the job more memory, or write JSON Lines, which are read piece by piece.",
+            path=str(path),
+        ) from None
+
+
+def _read_document(
+    text: bytes, audit_format: AuditFormat, pointer: str | None, path: Path
+) -> MerkleTree:
+    tree = MerkleTree()
+    events = document_events(text, audit_format, pointer, path=str(path))
+    while some := list(islice(events, _EVENTS_AT_ONCE)):
+        tree.add_leaves(leaf_hashes(some))
+    return tree
 
 
 def _read_bytes(source: Source, hashers: "Sequence[Hasher]") -> MerkleTree:

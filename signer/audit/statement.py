@@ -7,7 +7,7 @@ Format: in-toto Attestation Framework, Statement v1, with the predicate
 import json
 import secrets
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -16,8 +16,8 @@ from signer.assurance import Assurance
 from signer.audit.formats import AuditFormat
 from signer.errors import UsageError
 
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
-PREDICATE_TYPE = "urn:policy-audit:attestation:v1"
+STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE: Final = "urn:policy-audit:attestation:v1"
 
 # AWS KMS signs Ed25519 only over the message itself, of at most 4,096 bytes (Sign, MessageType
 # RAW); the rest is left for the DSSE encoding around the statement.
@@ -134,11 +134,9 @@ class Subject(_Model):
 class Statement(_Model):
     """An in-toto Statement v1 with exactly one subject."""
 
-    type: Annotated[Literal["https://in-toto.io/Statement/v1"], Field(alias="_type")] = (
-        "https://in-toto.io/Statement/v1"
-    )
+    type: Annotated[Literal["https://in-toto.io/Statement/v1"], Field(alias="_type")]
     subject: Annotated[tuple[Subject], Field(strict=False)]
-    predicate_type: Literal["urn:policy-audit:attestation:v1"] = "urn:policy-audit:attestation:v1"
+    predicate_type: Literal["urn:policy-audit:attestation:v1"]
     predicate: Predicate
 
     def encode(self) -> bytes:

@@ -19,7 +19,14 @@ _ONE_TOO_FAR = ("trailing characters", "invalid character in unicode escape")
 # Each escape in turn: a whole pair, half of one (the group), or another.
 _ESCAPES = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.", re.DOTALL)
 
-# Checks one JSON value, given whole, but for its UTF-8.
+# What lies between brackets, strings above all, and then some brackets (the group).
+_BRACKETS = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+([{}\[\]]*+)', re.DOTALL)
+
+# How deeply a value may be nested. The interpreters that may verify a file differ, from some
+# 980 levels to more than 9,900; what one of them signs, each of them must be able to read.
+MAX_DEPTH = 512
+
+# Checks one JSON value, given whole, but for its UTF-8 and its depth.
 check_value = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -28,11 +35,31 @@ def check(text: bytes) -> None:
 
     Raises:
         ValueError: it is something else (msgspec's and Unicode's errors are ValueErrors).
-        RecursionError: it is nested too deeply for the interpreter.
+        RecursionError: it is nested more than `MAX_DEPTH` levels deep.
     """
     if not text.isascii():
         text.decode()
     check_value(text)
+    check_depth(text)
+
+
+def check_depth(text: bytes) -> None:
+    """Accept a JSON value that is nested at most `MAX_DEPTH` levels deep.
+
+    Args:
+        text: the value, which is known to be JSON.
+
+    Raises:
+        RecursionError: it is nested more deeply.
+    """
+    if len(text) <= 2 * MAX_DEPTH or text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for found in _BRACKETS.finditer(text):
+        for bracket in found[1]:
+            depth += 1 if bracket in b"[{" else -1
+            if depth > MAX_DEPTH:
+                raise RecursionError
 
 
 def refusal(text: bytes, *, path: str, line: int, at_end: bool) -> AuditFileError | None:
@@ -109,11 +136,11 @@ def refusal(text: bytes, *, path: str, line: int, at_end: bool) -> AuditFileErro
 
 
 def too_deep(path: str, line: int) -> AuditFileError:
-    """The refusal of a value that the interpreter's stack is too small for."""
+    """The refusal of a value that is nested more than `MAX_DEPTH` levels deep."""
     return AuditFileError(
         "audit-file-too-deep",
         "the value is nested too deeply",
-        fix="flatten it; some 900 levels can be read.",
+        fix=f"flatten it; a value may be nested {MAX_DEPTH} levels deep.",
         path=path,
         line=line,
         column=1,
@@ -130,9 +157,17 @@ def _reason(error: ValueError, text: bytes) -> tuple[str, int]:
 
 def _half_pair(text: bytes) -> int | None:
     """The offset of the first half of a surrogate pair, if that is all that is wrong."""
+    halves = (found.start() for found in _ESCAPES.finditer(text) if found[1])
+    half = next(halves, None)
+    if half is None:
+        return None
     try:
-        json.loads(text, parse_int=str)
+        # Python's own reader takes such an escape. What the hooks return is all that it keeps.
+        json.loads(text, object_pairs_hook=_nothing, parse_int=_nothing, parse_float=_nothing)
     except (ValueError, RecursionError):
         return None
-    halves = (found.start() for found in _ESCAPES.finditer(text) if found[1])
-    return next(halves, None)
+    return half
+
+
+def _nothing(_: object) -> None:
+    """Keep nothing of a value."""

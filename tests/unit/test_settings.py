@@ -241,3 +241,28 @@ def test_a_value_that_is_not_utf8_is_a_problem_and_no_crash(value: str) -> None:
 def test_the_embedded_kms_lives_in_the_users_data_directory() -> None:
     assert default_kms_directory({"XDG_DATA_HOME": "/d"}) == Path("/d/policy-audit-signer/kms")
     assert default_kms_directory({"HOME": "/h"}) == Path("/h/.local/share/policy-audit-signer/kms")
+
+
+@pytest.mark.parametrize("provider", ["", "kms", "hmac", "sha256"])
+def test_a_provider_that_pins_no_key_takes_none(provider: str) -> None:
+    environ = {"POLICY_SIGNING_KEY": SECRET} if provider == "hmac" else {}
+    [problem] = _problems(SignSettings, environ, public_key="key.pub", provider=provider)
+    assert problem.startswith("setting-conflict: input public-key is set for signing")
+
+
+def test_a_provider_from_the_environment_alone_is_no_trust() -> None:
+    [problem] = _problems(VerifySettings, {"POLICY_SIGNING_PROVIDER": "kms"})
+    assert problem.startswith("trust-missing: nothing but POLICY_SIGNING_PROVIDER")
+    assert _load(VerifySettings, {"POLICY_SIGNING_PROVIDER": "hmac"}, provider="kms")
+
+
+def test_inputs_are_trimmed_as_variables_are() -> None:
+    assert _load(output_directory="out\n").output_directory == Path("out")
+    [problem] = _problems(SignSettings, output_directory="a\nb")
+    assert "control characters" in problem
+
+
+def test_a_key_file_may_be_named_false() -> None:
+    assert _load(VerifySettings, public_key="false").public_key == Path("false")
+    problems = _problems(VerifySettings, public_key="false", integrity_only="true")
+    assert any("it is not clear what is trusted" in problem for problem in problems)

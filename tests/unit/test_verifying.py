@@ -430,12 +430,53 @@ def test_what_is_below_the_minimum_assurance_is_refused(
 ) -> None:
     statement = payload_of(sign(audit, keys.open()))
     statement["predicate"]["signing"]["assurance"] = assurance
+    if assurance == "managed-key":
+        statement["predicate"]["signing"] |= {"provider": "aws_kms_sdk", "simulation": None}
     text = signed_statement(statement, keys.open())
     demands = Demands(minimum_assurance=minimum)
     if passes:
         assert verify(text, audit, keys.verifier(), demands)
     else:
         assert reason_of(text, audit, keys.verifier(), demands) == "below-minimum-assurance"
+
+
+@pytest.mark.parametrize(
+    ("provider", "assurance", "simulation"),
+    [
+        ("kms", "managed-key", None),
+        ("hmac", "managed-key", None),
+        ("sha256", "managed-key", None),
+        ("aws_kms_sdk", "managed-key", True),
+        ("aws_kms_sdk", "software-key", None),
+        ("hmac", "software-key", None),
+    ],
+)
+def test_an_assurance_that_the_provider_cannot_give_is_refused(
+    keys: Keys, audit: Path, provider: str, assurance: str, simulation: bool | None
+) -> None:
+    statement = payload_of(sign(audit, keys.open()))
+    claimed = {"provider": provider, "assurance": assurance, "simulation": simulation}
+    statement["predicate"]["signing"] |= claimed
+    text = signed_statement(statement, keys.open())
+    assert reason_of(text, audit, keys.verifier()) == "inconsistent-statement"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda fields: fields.pop("_type"),
+        lambda fields: fields.update(type=fields.pop("_type")),
+        lambda fields: fields.update(_type="https://in-toto.io/Statement/v0.1"),
+        lambda fields: fields["predicate"].update(audit_file=fields["predicate"].pop("auditFile")),
+    ],
+)
+def test_a_statement_has_the_specified_names_and_no_others(
+    keys: Keys, audit: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    statement = payload_of(sign(audit, keys.open()))
+    change(statement)
+    text = signed_statement(statement, keys.open())
+    assert reason_of(text, audit, keys.verifier()) == "malformed-statement"
 
 
 @pytest.mark.parametrize("provider", [hmac_provider(), sha256_provider()])

@@ -10,6 +10,7 @@ from signer.envelope import bundle
 from signer.envelope.dsse import Envelope
 from signer.errors import UsageError
 from signer.github.commands import log_line
+from signer.small_files import read_small_file
 from signer.verdict import Verified
 
 _PROVES = {
@@ -40,8 +41,7 @@ def inspect_bundle(path: str) -> dict[str, Any]:
         VerificationError: it is not a bundle.
     """
     try:
-        with Path(path).open("rb") as file:
-            text = file.read(bundle.MAX_BUNDLE_BYTES + 1)
+        text = read_small_file(Path(path), bundle.MAX_BUNDLE_BYTES + 1)
     except OSError as error:
         raise UsageError(
             "bundle-not-found",

@@ -26,7 +26,7 @@ def write_all(files: dict[Path, bytes], *, overwrite: bool) -> None:
         for path, content in files.items():
             try:
                 _make_directory(path.parent)
-                name = f".{path.name[:200]}.{secrets.token_hex(8)}.tmp"
+                name = f".{secrets.token_hex(16)}.tmp"
                 temporaries.append(path.with_name(name))
                 _write_temporary(temporaries[-1], path, content)
             except OSError as error:
@@ -48,7 +48,7 @@ def refuse_existing(paths: list[Path], *, overwrite: bool) -> None:
         OutputError: ``output-exists``, or ``output-not-a-file`` whatever ``overwrite`` says.
     """
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):
             raise OutputError(
                 "output-not-a-file",
                 f"{path} is a directory, and a result of that name is to be written",
@@ -114,7 +114,7 @@ def _keep_mode_and_owner(descriptor: int, target: Path) -> None:
 
 
 def _make_directory(path: Path) -> None:
-    if path.is_dir():
+    if os.path.isdir(path):
         return
     _make_directory(path.parent)
     with suppress(FileExistsError):

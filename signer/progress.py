@@ -1,23 +1,34 @@
 """A progress bar on standard error, for large files on a terminal."""
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from signer.github.commands import log_line
 
-if TYPE_CHECKING:  # the help needs nothing that signs
-    from signer.signing import Progress
+# How far a file was read, in bytes, of its size in bytes.
+Progress = Callable[[Path, int, int], None]
 
 # Smaller files are read before a person has seen a bar.
 LARGE_FILE = 64 << 20
 _WIDTH = 30
 
 
+def progress_of(path: Path, progress: Progress | None) -> Callable[[int], None] | None:
+    """The progress of one file: a function of the bytes read so far."""
+    if progress is None:
+        return None
+    try:
+        size = os.stat(path).st_size
+    except (OSError, ValueError):  # reading it says why
+        size = 0
+    return lambda done: progress(path, done, size)
+
+
 @contextmanager
-def progress_bar() -> Iterator["Progress | None"]:
+def progress_bar() -> Iterator[Progress | None]:
     """A progress function that draws; None where standard error is no terminal.
 
     The line is wiped at the end, also when the work fails.

@@ -11,11 +11,12 @@ from signer.github.paths import JobPaths
 from signer.github.run import run_of
 from signer.job_files import Result, find_files
 from signer.log import Log
+from signer.progress import Progress
 from signer.providers import Provider
 from signer.providers.choose import open_provider
 from signer.providers.host import Host
 from signer.settings import SignSettings, default_kms_directory
-from signer.signing import Progress, SignedAudit, output_folder, sign_audit_files
+from signer.signing import SignedAudit, output_folder, sign_audit_files
 
 if TYPE_CHECKING:  # only runs with a signing policy load the gate
     from signer.gate.decide import Gate

@@ -27,6 +27,7 @@ from signer.audit.statement import (
 from signer.envelope import bundle, dsse
 from signer.errors import ProviderError, UsageError, VerificationError
 from signer.files import refuse_existing, write_all
+from signer.progress import Progress, progress_of
 from signer.providers import Provider
 from signer.settings import SignSettings
 from signer.stating import gated_run, identity_of, permit_for, policy_facts
@@ -35,9 +36,6 @@ if TYPE_CHECKING:  # only runs with a signing policy load the gate
     from signer.gate.decide import Gate, Permit
 
 MAX_PARALLEL_SIGNATURES = 16
-
-# How far a file was read, in bytes, of its size in bytes.
-Progress = Callable[[Path, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +139,7 @@ def sign_audit_files(
             event_pointer=settings.event_pointer,
             hashers=[hasher] if hasher else [],
             count_decisions=count_decisions,
-            progress=_progress_of(path, progress),
+            progress=progress_of(path, progress),
         )
         return audit, hasher.digest() if hasher else None
 
@@ -285,10 +283,3 @@ def _checked_signature(provider: Provider, digest: bytes) -> bytes:
             fix="check that the key and the pinned public key belong together.",
         ) from error
     return signature
-
-
-def _progress_of(path: Path, progress: Progress | None) -> Callable[[int], None] | None:
-    if progress is None:
-        return None
-    size = path.stat().st_size if path.exists() else 0
-    return lambda done: progress(path, done, size)

@@ -1,6 +1,8 @@
 """What verifying asks for and answers, and the two comparisons that every bundle needs."""
 
 import hashlib
+import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -128,21 +130,28 @@ def digest_of(path: Path, hasher: Hasher | None = None, progress: Progress | Non
         AuditFileError: it cannot be read, or is no regular file.
     """
     sha256 = hashlib.sha256()
-    if path.exists() and not path.is_file():
-        raise AuditFileError(
-            "audit-file-not-regular",
-            "this is not a regular file",
-            fix="name a file; directories, pipes and devices cannot be verified.",
-            path=str(path),
-        )
     try:
-        with path.open("rb") as file:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        with os.fdopen(descriptor, "rb") as file:
+            before = os.fstat(descriptor)
+            if not stat.S_ISREG(before.st_mode):
+                raise _not_regular(path)
             while chunk := file.read(1 << 20):
                 sha256.update(chunk)
                 if hasher is not None:
                     hasher.update(chunk)
                 if progress is not None:
                     progress(file.tell())
+            after = os.fstat(descriptor)
+            if (file.tell(), after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+                raise AuditFileError(
+                    "audit-file-changed",
+                    "the file changed while it was read",
+                    fix="verify it after the step that writes it has ended.",
+                    path=str(path),
+                )
+    except IsADirectoryError as error:
+        raise _not_regular(path) from error
     except OSError as error:
         raise AuditFileError(
             "audit-file-unreadable",
@@ -151,6 +160,15 @@ def digest_of(path: Path, hasher: Hasher | None = None, progress: Progress | Non
             path=str(path),
         ) from error
     return sha256.digest()
+
+
+def _not_regular(path: Path) -> AuditFileError:
+    return AuditFileError(
+        "audit-file-not-regular",
+        "this is not a regular file",
+        fix="name a file; directories, pipes and devices cannot be verified.",
+        path=str(path),
+    )
 
 
 def malformed(detail: str) -> VerificationError:

@@ -1,7 +1,8 @@
 """The verifying job of the action and of the command line: its log and its answers."""
 
+import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,10 +17,11 @@ from signer.github.host import host_of
 from signer.github.paths import JobPaths
 from signer.job_files import Result, find_files
 from signer.log import Log
+from signer.progress import Progress, progress_of
 from signer.providers.choose import open_provider
 from signer.providers.host import Host
 from signer.settings import VerifySettings, default_kms_directory
-from signer.signing import Progress
+from signer.small_files import read_small_file
 from signer.verdict import Demands, Verified
 from signer.verifying import verify
 
@@ -99,15 +101,21 @@ def _check(
     progress: Progress | None,
 ) -> Checked:
     audits = _audits_to_verify(settings, log)
+    if not audits:
+        error = UsageError(
+            "audit-file-not-found",
+            "there was no audit file to verify",
+            fix="check audit-file: where there is nothing, nothing is verified.",
+        )
+        log.error(error)
+        return Checked(error=error)
     verifier = _open_verifier(settings, host)
     _warn_of_near_key(settings, audits, log)
     identity = _identity_demands(settings)
     answer = Checked()
     for name, audit in audits.items():
         bundle = _bundle_path(settings, audit)
-        read = None
-        if progress is not None and isinstance(audit, Path):
-            read = _bound_progress(progress, audit)
+        read = progress_of(audit, progress) if isinstance(audit, Path) else None
         try:
             verified = verify(_read_bundle(bundle), audit, verifier, demands, progress=read)
             if identity is not None:
@@ -231,13 +239,18 @@ def _warn_of_near_key(
 ) -> None:
     if settings.public_key is None:
         return
-    folder = settings.public_key.resolve().parent
-    if any(_bundle_path(settings, audit).resolve().parent == folder for audit in audits.values()):
+    folder = _folder(settings.public_key)
+    if any(_folder(_bundle_path(settings, audit)) == folder for audit in audits.values()):
         log.warning(
             "policy audit: key beside the signed audit",
             f"{settings.public_key} lies in the same folder as the signed audit: who could forge "
             "the one could replace the other. Trust a key that came on another way.",
         )
+
+
+def _folder(path: Path) -> str:
+    # Path.resolve raises where links go in circles.
+    return os.path.dirname(os.path.realpath(path))
 
 
 def _bundle_path(settings: VerifySettings, audit: Path | bytes) -> Path:
@@ -250,16 +263,10 @@ def _bundle_path(settings: VerifySettings, audit: Path | bytes) -> Path:
 
 def _read_bundle(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_BUNDLE_BYTES + 1)
+        return read_small_file(path, MAX_BUNDLE_BYTES + 1)
     except OSError as error:
         raise VerificationError(
             "bundle-not-found",
             f"the signed audit {path} cannot be read: {error.strerror}",
             fix="name it with bundle (--bundle), or put it beside the audit file.",
         ) from error
-
-
-def _bound_progress(progress: Progress, path: Path) -> Callable[[int], None]:
-    size = path.stat().st_size if path.exists() else 0
-    return lambda done: progress(path, done, size)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from signer.crypto.keys import MAX_KEY_FILE, PublicKey
 from signer.errors import UsageError
+from signer.small_files import read_small_file
 
 
 def read_public_key(path: Path) -> PublicKey:
@@ -14,8 +15,7 @@ def read_public_key(path: Path) -> PublicKey:
         VerificationError: ``key-unreadable`` or ``key-not-accepted``.
     """
     try:
-        with path.open("rb") as file:
-            pem = file.read(MAX_KEY_FILE + 1)
+        pem = read_small_file(path, MAX_KEY_FILE + 1)
     except OSError as error:
         raise UsageError(
             "public-key-not-found",

@@ -39,7 +39,12 @@ def request_token(environ: Mapping[str, str], audience: str, *, timeout: float =
         )
     from urllib.error import HTTPError
     from urllib.parse import quote, urlsplit
-    from urllib.request import Request, urlopen
+    from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+    class _NoRedirect(HTTPRedirectHandler):
+        # A redirect would take the request token to another host.
+        def redirect_request(self, *_: object) -> None:
+            return None
 
     url = environ[URL_VARIABLE]
     parts = urlsplit(url)
@@ -54,7 +59,7 @@ def request_token(environ: Mapping[str, str], audience: str, *, timeout: float =
         },
     )
     try:
-        with urlopen(request, timeout=timeout) as answer:  # noqa: S310
+        with build_opener(_NoRedirect).open(request, timeout=timeout) as answer:
             value = json.loads(answer.read(_LARGEST_ANSWER)).get("value")
     except HTTPError as error:
         error.close()

@@ -242,7 +242,7 @@ def test_a_signed_audit_that_is_missing_is_a_no(step: Step) -> None:
 
 def test_nothing_to_verify_is_never_a_yes(step: Step) -> None:
     said = {"mode": "verify", "integrity_only": "true", "if_no_files_found": "ignore"}
-    assert step.run(**said, audit_file="none*") == 0
+    assert step.run(**said, audit_file="none*") == 2
     assert (step.outputs["verified"], step.outputs["results"]) == ("false", "[]")
     assert "NOT verified" in step.summary.read_text()
     error = step.refuse(mode="verify", integrity_only="true", audit_file="audit.jsonl\n!*")

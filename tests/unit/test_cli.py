@@ -267,3 +267,36 @@ def test_expect_may_be_said_several_times(signer: Signer, audit: Path) -> None:
     assert signer(*verify, "run_id=5").code == 0
     assert signer(*verify, "run_id=6").code == 1
     assert signer(*verify, "sha=abd").code == 2
+
+
+@pytest.mark.parametrize("kind", ["fifo", "directory", "loop"])
+def test_what_is_no_regular_file_is_neither_waited_for_nor_read(
+    signer: Signer, audit: Path, kind: str
+) -> None:
+    odd = audit.with_name("odd")
+    if kind == "fifo":
+        os.mkfifo(odd)
+    elif kind == "directory":
+        odd.mkdir()
+    else:
+        odd.symlink_to("odd")
+    signer("sign", "audit.jsonl", "--provider", "kms")
+    done = signer("verify", "audit.jsonl", "--key", "odd")
+    assert (done.code, "error[public-key-not-found]" in done.err) == (2, True)
+    done = signer("verify", "audit.jsonl", "--key", "audit.jsonl.pub", "--bundle", "odd")
+    assert (done.code, "error[bundle-not-found]" in done.err) == (1, True)
+    done = signer("inspect", "odd")
+    assert (done.code, "error[bundle-not-found]" in done.err) == (2, True)
+
+
+def test_verifying_nothing_is_wrong_use(signer: Signer) -> None:
+    for mode in ("warn", "ignore"):
+        options = ("--integrity-only", "--if-no-files-found", mode, "--json")
+        done = signer("verify", "none", *options)
+        assert (done.code, done.json["verified"]) == (2, False)
+
+
+def test_names_too_long_for_a_result_are_a_clear_error(signer: Signer) -> None:
+    Path("a" * 250).write_bytes(EVENTS)
+    done = signer("sign", "a" * 250)
+    assert (done.code, "error[output-failed]" in done.err) == (2, True)

@@ -33,6 +33,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.seen.append((self.path, self.headers["Authorization"]))
         self.send_response(self.server.status)
+        if self.server.status == 302:
+            self.send_header("Location", "/elsewhere")
         self.end_headers()
         self.wfile.write(self.server.answer)
 
@@ -73,6 +75,7 @@ def test_the_token_is_asked_for_with_its_audience(server: _Server) -> None:
 @pytest.mark.parametrize(
     ("status", "answer"),
     [
+        (302, b""),
         (401, b"{}"),
         (500, b""),
         (200, b""),
@@ -90,6 +93,7 @@ def test_any_other_answer_is_an_error(server: _Server, status: int, answer: byte
         request_token(_environ(server), "x")
     assert (caught.value.code, caught.value.exit_code) == ("oidc-failed", 3)
     assert BEARER not in caught.value.message
+    assert len(server.seen) == 1
 
 
 @pytest.mark.parametrize(
@@ -110,7 +114,7 @@ def test_the_request_token_is_never_sent_in_the_clear(
     def no_request(*_: object, **__: object) -> None:
         raise AssertionError("a request was made")
 
-    monkeypatch.setattr("urllib.request.urlopen", no_request)
+    monkeypatch.setattr("urllib.request.OpenerDirector.open", no_request)
     environ = {"ACTIONS_ID_TOKEN_REQUEST_URL": url, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": BEARER}
     with pytest.raises(ProviderError) as caught:
         request_token(environ, "x")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # What the signer itself writes is never an audit file, so that a glob can be run twice.
-OWN_SUFFIXES = (".sigstore.json", ".sig", ".pub")
+OWN_SUFFIXES = (".sigstore.json", ".identity.jwt", ".sig", ".pub")
 
 
 @dataclass(frozen=True, slots=True)

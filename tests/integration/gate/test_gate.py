@@ -15,13 +15,18 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from signer import verify_job
 from signer.action import act
-from signer.errors import GateError, ProviderError, SignerError
+from signer.cli import parser
+from signer.errors import GateError, OutputError, ProviderError, SignerError
+from signer.gate import identity
 from signer.gate import issuer as issuers
+from signer.gate.policy import GITHUB_ISSUER
 from signer.github.paths import JobPaths
 from signer.settings import Given, VerifySettings, load
 from tests.issuer import Issuer
+from tests.unit import runner
 from tests.unit.support import EVENTS, RecordedLog, payload_of
 
+ROOT = Path(__file__).parents[3]
 POLICY = """version: 1
 issuer: {issuer}
 rules:
@@ -86,9 +91,68 @@ def test_claims_and_not_variables_are_stated(environ: dict[str, str]) -> None:
     assert predicate["identity"]["tokenSha256"] == hashlib.sha256(token).hexdigest()
     assert predicate["signingPolicy"]["rule"] == "main of payments"
     assert predicate["signingPolicy"]["digest"]["sha256"] == environ["INPUT_SIGNING-POLICY-SHA256"]
-    outputs = Path(environ["GITHUB_OUTPUT"]).read_text()
-    assert "identity-file" in outputs
-    assert "signing-policy-rule" in outputs
+    outputs = runner.outputs(Path(environ["GITHUB_OUTPUT"]).read_text())
+    assert outputs["identity-file"].endswith("audit.jsonl.identity.jwt")
+    assert outputs["identity-file"] in outputs["files"].splitlines()
+    assert outputs["signing-policy-rule"] == "main of payments"
+
+
+def test_the_permit_is_for_this_very_file(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    real = identity.request_token
+
+    def request_token(environ: dict[str, str], audience: str) -> str:
+        asked.append(audience)
+        return real(environ, audience)
+
+    monkeypatch.setattr(identity, "request_token", request_token)
+    signed(environ)
+    assert asked == [f"policy-audit:sha256:{hashlib.sha256(EVENTS).hexdigest()}"]
+
+
+def test_nothing_is_overwritten_by_evidence(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "audit.jsonl.identity.jwt").write_text("kept")
+    refused(environ, "output-exists", OutputError)
+    assert (tmp_path / "audit.jsonl.identity.jwt").read_text() == "kept"
+
+
+def test_the_sample_policy_of_the_docs_works(
+    issuer: Issuer,
+    environ: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sample = (ROOT / "docs" / "gate.md").read_text().split("```yaml\n")[1].split("```")[0]
+    right = {
+        "repository_id": "123456789",
+        "environment": "production",
+    }
+    policy, claims = tmp_path / "policy.yml", tmp_path / "claims.json"
+    policy.write_text(sample)
+    for environment, code in (("production", 0), ("staging", 4)):
+        claims.write_text(json.dumps({**issuer.claims, **right, "environment": environment}))
+        arguments = parser().parse_args(["policy", "check", str(policy), "--claims", str(claims)])
+        assert arguments.run(arguments, {}, RecordedLog()) == code
+        assert "nightly audit of payments" in capsys.readouterr().out
+
+    for there, here in (
+        (GITHUB_ISSUER, issuer.url),
+        ("aws_kms_sdk", "kms"),
+        ("arn:aws:kms:eu-central-1:111122223333:alias/audit", "alias/policy-audit"),
+    ):
+        assert there in sample
+        sample = sample.replace(there, here)
+    policy.write_text(sample)
+    pin = hashlib.sha256(policy.read_bytes()).hexdigest()
+    environ["INPUT_SIGNING-POLICY-SHA256"] = pin
+    refused(environ, "not-allowed")
+    issuer.claims |= right
+    predicate = signed(environ)
+    assert predicate["signingPolicy"]["rule"] == "nightly audit of payments"
+    assert predicate["signingPolicy"]["digest"]["sha256"] == pin
+    assert predicate["identity"]["claims"]["environment"] == "production"
 
 
 def test_evidence_can_be_left_out(environ: dict[str, str], tmp_path: Path) -> None:

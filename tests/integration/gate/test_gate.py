@@ -17,9 +17,9 @@ from signer import verify_job
 from signer.action import act
 from signer.cli import parser
 from signer.errors import GateError, OutputError, ProviderError, SignerError
-from signer.gate import identity
 from signer.gate import issuer as issuers
 from signer.gate.policy import GITHUB_ISSUER
+from signer.github import oidc
 from signer.github.paths import JobPaths
 from signer.settings import Given, VerifySettings, load
 from tests.issuer import Issuer
@@ -79,6 +79,7 @@ def refused(environ: dict[str, str], code: str, kind: type[SignerError] = GateEr
     with pytest.raises(kind) as caught:
         act(environ, RecordedLog(), container=False)
     assert caught.value.code == code, caught.value
+    assert caught.value.exit_code == (4 if kind is GateError else kind.exit_code)
     assert not Path(environ["INPUT_AUDIT-FILE"] + ".sigstore.json").exists()
 
 
@@ -101,13 +102,12 @@ def test_the_permit_is_for_this_very_file(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    real = identity.request_token
 
     def request_token(environ: dict[str, str], audience: str) -> str:
         asked.append(audience)
-        return real(environ, audience)
+        return oidc.request_token(environ, audience)
 
-    monkeypatch.setattr(identity, "request_token", request_token)
+    monkeypatch.setattr("signer.gate.identity.request_token", request_token)
     signed(environ)
     assert asked == [f"policy-audit:sha256:{hashlib.sha256(EVENTS).hexdigest()}"]
 

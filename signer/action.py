@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 
 from signer import __version__
-from signer.errors import SignerError, UsageError
+from signer.errors import UsageError
 from signer.github.masking import is_secret
 from signer.github.paths import JobPaths
 from signer.log import Log, RunnerLog
@@ -59,7 +59,7 @@ def act(environ: Mapping[str, str], log: Log, *, container: bool = True) -> int:
     if model is VerifySettings:
         try:
             return _verify(load(VerifySettings, said, environ), environ, log, paths)
-        except SignerError as error:
+        except Exception as error:
             write_refused(error, environ)
             raise
     if may_be_skipped(said, environ):

@@ -39,6 +39,7 @@ _INSPECT_EXAMPLES = """examples:
   signer inspect audit.jsonl.sigstore.json
   signer inspect audit.jsonl.sigstore.json --json
 """
+_MODES: dict[type[Settings], str] = {SignSettings: "sign", VerifySettings: "verify"}
 _HIDDEN = ("mode", "audit-file", "show-summary")
 _SHORT = {"public-key": "--key"}
 
@@ -58,7 +59,18 @@ def main() -> None:
     tolerant_streams()
     arguments = parser().parse_args()
     log: Log = RunnerLog(os.environ) if arguments.github else TerminalLog(os.environ)
-    run(lambda: arguments.run(arguments, os.environ, log), log)
+    run(lambda: _run(arguments, log), log)
+
+
+def _run(arguments: argparse.Namespace, log: Log) -> int:
+    try:
+        code: int = arguments.run(arguments, os.environ, log)
+    except SignerError as error:
+        if arguments.json:
+            told = {"verified": False} if arguments.run is _verify else {}
+            _print_json({**told, "code": error.code, "message": error.message, "fix": error.fix})
+        raise
+    return code
 
 
 def parser() -> argparse.ArgumentParser:
@@ -141,8 +153,22 @@ def _said(arguments: argparse.Namespace, model: type[Settings]) -> dict[str, Giv
                 path=repr(name),
             )
     if arguments.audit:
-        said["audit-file"] = Given("AUDIT", "\n".join(arguments.audit))
+        said["audit-file"] = Given(
+            "AUDIT", "\n".join(arguments.audit), exact=tuple(map(_exactly, arguments.audit))
+        )
+    mode = os.environ.get("POLICY_MODE", "").strip()
+    if mode and mode != _MODES[model]:
+        raise UsageError(
+            "setting-conflict",
+            f"POLICY_MODE is {mode[:40]!r}, and the command is {_MODES[model]}",
+            fix="take POLICY_MODE out; the command says what to do.",
+        )
     return said
+
+
+def _exactly(name: str) -> str:
+    """An argument as a line of audit-file: what is there is a path, whatever it looks like."""
+    return f"./{name}" if name.startswith("!") and os.path.lexists(name) else name
 
 
 def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -> int:
@@ -195,7 +221,7 @@ def _verify(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log)
             checked = check(
                 settings, environ, log, JobPaths(environ, container=False), progress=progress
             )
-    except SignerError as error:
+    except Exception as error:
         if arguments.github:
             from signer.report import write_refused
 

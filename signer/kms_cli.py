@@ -73,6 +73,10 @@ def _operation(
         return 0
 
     operation.set_defaults(run=run, github=False)
+    if job in (_create, _list, _describe, _rotate):
+        operation.add_argument("--json", action="store_true", help="the answer is JSON anyway")
+    else:
+        operation.set_defaults(json=False)
     return operation
 
 

@@ -52,13 +52,18 @@ def write_checked(checked: "Checked", environ: Mapping[str, str], *, show_summar
         _summary(checked_summary(checked), environ)
 
 
-def write_refused(error: SignerError, environ: Mapping[str, str]) -> None:
-    """Outputs of a verifying job that could not even begin.
+def write_refused(error: Exception, environ: Mapping[str, str]) -> None:
+    """Outputs of a verifying job that could not begin, or ended by an unforeseen error.
 
     Raises:
         OutputError: the runner's file could not be written.
     """
-    _outputs({"verified": "false", "reason": error.code, "message": error.message}, environ)
+    code, message = (
+        (error.code, error.message)
+        if isinstance(error, SignerError)
+        else ("internal", f"an error in the signer itself: {type(error).__name__}")
+    )
+    _outputs({"verified": "false", "reason": code, "message": message}, environ)
 
 
 def signed_summary(signed: "Signed") -> str:

@@ -318,11 +318,13 @@ class Given:
         label: the input's, option's or variable's name.
         value: as given.
         outright: whether an input or option says it, and not the environment alone.
+        exact: the lines of a value, where they are not to be trimmed.
     """
 
     label: str
     value: str
     outright: bool = True
+    exact: tuple[str, ...] | None = None
 
 
 Model = TypeVar("Model", bound=Settings)
@@ -338,9 +340,20 @@ def fields_of(model: type[Settings]) -> dict[str, str]:
 
 
 def default_kms_directory(environ: Mapping[str, str]) -> Path:
-    """Where the embedded KMS lives by default (XDG Base Directory Specification)."""
+    """Where the embedded KMS lives by default (XDG Base Directory Specification).
+
+    Raises:
+        UsageError: ``setting-missing``: this user has no home directory.
+    """
     data = environ.get("XDG_DATA_HOME") or str(Path(environ.get("HOME") or "~", ".local/share"))
-    return Path(data).expanduser() / "policy-audit-signer" / "kms"
+    try:
+        return Path(data).expanduser() / "policy-audit-signer" / "kms"
+    except RuntimeError as error:
+        raise UsageError(
+            "setting-missing",
+            f"kms-directory is not set, and {data!r} leads to no home directory",
+            fix="set kms-directory (or POLICY_KMS_DIRECTORY).",
+        ) from error
 
 
 def is_flag(model: type[Settings], name: str) -> bool:
@@ -377,7 +390,7 @@ def load(model: type[Model], said: Mapping[str, Given], environ: Mapping[str, st
     problems += aws_settings.problems(given, environ, signing=signing)
     problems += azure_settings.problems(given, environ, signing=signing)
     problems += _sign_conflicts(given) if signing else _trust_problems(given)
-    raw: dict[str, Any] = {name: item.value for name, item in given.items()}
+    raw: dict[str, Any] = {name: item.exact or item.value for name, item in given.items()}
     if key := environ.get(SIGNING_KEY):
         raw["signing-key"] = key.encode("utf-8", "surrogateescape")
     try:
@@ -390,7 +403,7 @@ def load(model: type[Model], said: Mapping[str, Given], environ: Mapping[str, st
 
 
 def _trimmed(name: str, given: Given) -> Given:
-    # Each line of audit-file is trimmed later, but for the command line's, taken exactly.
+    # Each line of audit-file is trimmed by itself, and a command line's argument not at all.
     return given if name == "audit-file" else replace(given, value=given.value.strip())
 
 

@@ -15,7 +15,7 @@ from signer.progress import Progress
 from signer.providers import Provider
 from signer.providers.choose import open_provider
 from signer.providers.host import Host
-from signer.settings import SignSettings, default_kms_directory
+from signer.settings import SignSettings
 from signer.signing import SignedAudit, output_folder, sign_audit_files
 
 if TYPE_CHECKING:  # only runs with a signing policy load the gate
@@ -85,9 +85,7 @@ def _sign(
     count_decisions: bool,
     progress: Progress | None,
 ) -> Signed:
-    provider = open_provider(
-        settings, host, default_kms_directory=default_kms_directory(host.environ)
-    )
+    provider = open_provider(settings, host)
     _announce(provider, log)
     audits = sign_audit_files(
         files,

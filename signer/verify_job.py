@@ -20,7 +20,7 @@ from signer.log import Log
 from signer.progress import Progress, progress_of
 from signer.providers.choose import open_provider
 from signer.providers.host import Host
-from signer.settings import VerifySettings, default_kms_directory
+from signer.settings import VerifySettings
 from signer.small_files import read_small_file
 from signer.verdict import Demands, Verified
 from signer.verifying import verify
@@ -229,7 +229,6 @@ def _open_verifier(settings: VerifySettings, host: Host) -> Verifier:
     return open_provider(
         trusting,
         host,
-        default_kms_directory=default_kms_directory(host.environ),
         create_keys=False,
     )
 

@@ -1,6 +1,5 @@
 """From the settings to the one provider that signs, or an error: never another one."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import SecretBytes
@@ -10,7 +9,7 @@ from signer.providers import Provider
 from signer.providers.aws.reference import SECRET_SCHEME
 from signer.providers.azure.names import SECRET_PREFIX
 from signer.providers.host import Host
-from signer.settings import Settings
+from signer.settings import Settings, default_kms_directory
 
 if TYPE_CHECKING:
     from signer.crypto.keys import PublicKey
@@ -18,9 +17,7 @@ if TYPE_CHECKING:
     from signer.providers.azure.access import Access as AzureAccess
 
 
-def open_provider(
-    settings: Settings, host: Host, *, default_kms_directory: Path, create_keys: bool = True
-) -> Provider:
+def open_provider(settings: Settings, host: Host, *, create_keys: bool = True) -> Provider:
     """Open the key that the settings choose, and check the algorithm and the assurance.
 
     Nothing that another provider needs is imported. Where no provider is chosen, HMAC-SHA256
@@ -29,7 +26,6 @@ def open_provider(
     Args:
         settings: what was chosen.
         host: the process around the provider.
-        default_kms_directory: where the embedded KMS lives unless the settings say.
         create_keys: whether the first use of an embedded KMS's alias may make its key.
 
     Raises:
@@ -37,7 +33,7 @@ def open_provider(
         ProviderError: the key cannot be had.
     """
     name = settings.provider or ("hmac" if settings.signing_key else "sha256")
-    provider = _open(name, settings, host, default_kms_directory, create_keys)
+    provider = _open(name, settings, host, create_keys)
     if not provider.assurance.covers(settings.minimum_assurance):
         raise UsageError(
             "below-minimum-assurance",
@@ -48,9 +44,7 @@ def open_provider(
     return provider
 
 
-def _open(
-    name: str, settings: Settings, host: Host, default_kms_directory: Path, create_keys: bool
-) -> Provider:
+def _open(name: str, settings: Settings, host: Host, create_keys: bool) -> Provider:
     if name in ("aws_kms_sdk", "aws_kms"):
         return _open_aws(name, settings, host)
     if name in ("azure_kv_sdk", "azure_kv"):
@@ -60,7 +54,7 @@ def _open(
 
         return kms.open_key(
             settings.kms_key,
-            settings.kms_directory or default_kms_directory,
+            settings.kms_directory or default_kms_directory(host.environ),
             settings.algorithm,
             create=create_keys,
         )

@@ -392,3 +392,13 @@ def test_the_entry_point_ends_with_the_exit_code(step: Step) -> None:
     assert commands[-1].name == "error"
     assert dict(commands[-1].properties)["file"] == "missing.jsonl"
     assert done.stderr == ""
+
+
+def test_an_unforeseen_error_is_no_yes(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("unforeseen")
+
+    monkeypatch.setattr("signer.verify_job.check", fail)
+    with pytest.raises(ZeroDivisionError):
+        step.run(mode="verify", audit_file="audit.jsonl", integrity_only="true")
+    assert (step.outputs["verified"], step.outputs["reason"]) == ("false", "internal")

@@ -300,3 +300,43 @@ def test_names_too_long_for_a_result_are_a_clear_error(signer: Signer) -> None:
     Path("a" * 250).write_bytes(EVENTS)
     done = signer("sign", "a" * 250)
     assert (done.code, "error[output-failed]" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("environ", [{"XDG_DATA_HOME": "~nosuch/x"}])
+def test_only_the_embedded_kms_needs_a_home(signer: Signer, environ: dict[str, str]) -> None:
+    assert signer("sign", "audit.jsonl", **environ).code == 0
+    done = signer("sign", "audit.jsonl", "--overwrite", "--provider", "kms", **environ)
+    assert (done.code, "kms-directory is not set" in done.err) == (2, True)
+
+
+def test_names_are_taken_exactly(signer: Signer, audit: Path) -> None:
+    for name in ("audit.jsonl ", " audit.jsonl"):
+        done = signer("sign", name)
+        assert (done.code, "error[audit-file-not-found]" in done.err) == (2, True)
+        Path(name).write_bytes(EVENTS)
+        assert signer("sign", name).code == 0
+        assert Path(f"{name}.sigstore.json").exists()
+    assert not audit.with_name("audit.jsonl.sigstore.json").exists()
+    Path("!audit.jsonl").write_bytes(EVENTS)
+    assert signer("sign", "!audit.jsonl", "audit.jsonl").code == 0
+    assert audit.with_name("audit.jsonl.sigstore.json").exists()
+    assert audit.with_name("!audit.jsonl.sigstore.json").exists()
+
+
+def test_the_environment_does_not_contradict_the_command(signer: Signer) -> None:
+    done = signer("sign", "audit.jsonl", POLICY_MODE="verify")
+    assert (done.code, "error[setting-conflict]" in done.err) == (2, True)
+    assert signer("sign", "audit.jsonl", POLICY_MODE="sign").code == 0
+
+
+def test_errors_are_json_too(signer: Signer) -> None:
+    done = signer("verify", "audit.jsonl", "--json")
+    assert (done.json["verified"], done.json["code"]) == (False, "trust-missing")
+    done = signer("sign", "none", "--json")
+    assert done.json["code"] == "audit-file-not-found"
+    assert set(done.json) == {"code", "message", "fix"}
+    assert "error[audit-file-not-found]" in done.err
+
+
+def test_the_kms_commands_take_json(signer: Signer) -> None:
+    assert signer("kms", "list-keys", "--json").out == "[]\n"

@@ -86,7 +86,7 @@ def test_checkov_reports() -> None:
     assert two == Decisions("Checkov", {label: 2 * count for label, count in counts.items()})
 
 
-@pytest.mark.parametrize("count", [-1, 2**53, int("9" * 4300)])
+@pytest.mark.parametrize("count", [-1, 2**53, int("9" * 4300)], ids=["-1", "2**53", "huge"])
 def test_numbers_that_no_report_has_are_not_counted(count: int) -> None:
     checkov = {"check_type": "terraform", "summary": {"passed": 1, "failed": 2, "skipped": count}}
     conftest = {"filename": "a", "namespace": "b", "successes": count}

@@ -24,7 +24,7 @@ def add_commands(commands: Any) -> None:
         allow_abbrev=False,
     )
     snapshot.add_argument("url", metavar="URL", help="the issuer, an https URL")
-    snapshot.set_defaults(run=_snapshot, github=False)
+    snapshot.set_defaults(run=_snapshot, github=False, json=False)
 
 
 def _snapshot(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log) -> int:

@@ -51,7 +51,7 @@ def add_commands(commands: Any) -> None:
     compile_.add_argument(
         "--terraform", action="store_true", help="in Terraform's JSON syntax (.tf.json)"
     )
-    compile_.set_defaults(run=_compile, github=False)
+    compile_.set_defaults(run=_compile, github=False, json=False)
 
 
 def _check(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log) -> int:

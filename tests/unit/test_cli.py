@@ -340,3 +340,20 @@ def test_errors_are_json_too(signer: Signer) -> None:
 
 def test_the_kms_commands_take_json(signer: Signer) -> None:
     assert signer("kms", "list-keys", "--json").out == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "policy check missing.yml",
+        "policy check missing.yml --json",
+        "policy compile missing.yml --for aws",
+        "keys snapshot-issuer http://issuer.example",
+    ],
+)
+def test_errors_of_the_gates_commands_are_told(signer: Signer, command: str) -> None:
+    done = signer(*command.split())
+    assert done.code == 2
+    assert "error[" in done.err
+    if "--json" in command:
+        assert done.json["code"] == "policy-not-found"

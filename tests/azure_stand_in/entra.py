@@ -29,7 +29,7 @@ class Application:
     """
 
     client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    secret: str = field(default_factory=lambda: "-" + secrets.token_urlsafe(24))
     issuer: str = GITHUB
     subject: str = "repo:acme/payments:ref:refs/heads/main"
     audience: str = AUDIENCE

@@ -44,13 +44,14 @@ def sign_in(access: Access, folder: Path, run: Run, *, reason: str) -> None:
     words += ["--tenant", choice.tenant, "--skip-subscription-discovery"]
     environ = access.host.environ
     if choice.way is Way.FEDERATED:
-        words += ["--federated-token", f"@{_private(folder, 'assertion', assertion)}"]
+        words.append(f"--federated-token=@{_private(folder, 'assertion', assertion)}")
     elif choice.way is Way.SECRET:
-        words += ["--password", f"@{_private(folder, 'secret', environ['AZURE_CLIENT_SECRET'])}"]
+        # With "=", because a secret may begin with "-", and az reads the file before its options.
+        words.append(f"--password=@{_private(folder, 'secret', environ['AZURE_CLIENT_SECRET'])}")
     elif choice.way is Way.CERTIFICATE:
         words += ["--certificate", environ["AZURE_CLIENT_CERTIFICATE_PATH"]]
     elif choice.way is Way.WORKLOAD:
-        words += ["--federated-token", f"@{environ['AZURE_FEDERATED_TOKEN_FILE']}"]
+        words.append(f"--federated-token=@{environ['AZURE_FEDERATED_TOKEN_FILE']}")
     else:
         words = ["login", "--identity", "--client-id", choice.client, "--allow-no-subscriptions"]
     code, _, stderr = run(words)

@@ -157,7 +157,7 @@ def test_the_private_login_leaves_nothing_and_shows_no_secret(cli: Place) -> Non
     assert not list(cli.folder.parent.glob("policy-audit-signer-*"))
     assert not Path(cli.environ["HOME"], ".azure").exists()
     said = record.read_text()
-    assert "--federated-token\n@" in said
+    assert "--federated-token=@" in said
     assert "eyJ" not in said
 
 

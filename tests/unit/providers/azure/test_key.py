@@ -34,7 +34,7 @@ def _reference(calls: InMemory, version: str = "", name: str = "policy") -> Refe
     [
         ({"enabled": False}, "azure-key-disabled"),
         ({"exp": int(time.time()) - 1}, "azure-key-expired"),
-        ({"nbf": int(time.time()) + 3600}, "azure-key-not-yet-valid"),
+        ({"nbf": int(time.time()) + 86_400}, "azure-key-not-yet-valid"),
         ({"key_ops": ("verify",)}, "azure-sign-not-permitted"),
         ({"key_ops": ()}, "azure-sign-not-permitted"),
     ],

@@ -9,7 +9,14 @@ import time
 import uuid
 from dataclasses import dataclass, field
 
+from cryptography import x509
+
 from tests.azure_stand_in.answers import Answer, RefusedError, Request
+from tests.azure_stand_in.assertions import (
+    RejectedAssertionError,
+    check_certificate_assertion,
+    issuer_of,
+)
 from tests.azure_stand_in.tokens import Issuer, TokenError
 
 GITHUB = "https://token.actions.githubusercontent.com"
@@ -23,6 +30,7 @@ class Application:
     Attributes:
         client_id: the application's id.
         secret: a client secret.
+        certificates: whose keys may sign its assertions.
         issuer: of the federated credential.
         subject: of the federated credential; compared with its case.
         audience: of the federated credential.
@@ -30,6 +38,7 @@ class Application:
 
     client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     secret: str = field(default_factory=lambda: "-" + secrets.token_urlsafe(24))
+    certificates: list[x509.Certificate] = field(default_factory=list)
     issuer: str = GITHUB
     subject: str = "repo:acme/payments:ref:refs/heads/main"
     audience: str = AUDIENCE
@@ -75,7 +84,7 @@ class Entra:
         if parts[1:] == ["oauth2", "v2.0", "token"] and request.method == "POST":
             if parts[0] != self.tenant:
                 raise _refused(90002, f"Tenant '{parts[0]}' not found.", "invalid_request")
-            return self._token(request.form)
+            return self._token(request.form, f"{base}/oauth2/v2.0/token")
         return Answer(404, {"error": "not_found"})
 
     def managed_identity(self, request: Request, client_id: str | None) -> Answer:
@@ -123,7 +132,7 @@ class Entra:
             raise TokenError("expired")
         return claims
 
-    def _token(self, form: dict[str, str]) -> Answer:
+    def _token(self, form: dict[str, str], endpoint: str) -> Answer:
         client_id = form.get("client_id", "")
         application = self.applications.get(client_id)
         if form.get("grant_type") != "client_credentials":
@@ -135,8 +144,16 @@ class Entra:
                 f"'{self.tenant}'.",
                 "unauthorized_client",
             )
-        if "client_assertion" in form:
-            self._check_assertion(form["client_assertion"], application)
+        assertion = form.get("client_assertion", "")
+        if issuer_of(assertion) == client_id:
+            try:
+                check_certificate_assertion(
+                    assertion, client_id, application.certificates, endpoint
+                )
+            except RejectedAssertionError as error:
+                raise _refused(error.number, str(error), "invalid_client", status=401) from error
+        elif assertion:
+            self._check_assertion(assertion, application)
         elif not secrets.compare_digest(form.get("client_secret", ""), application.secret):
             raise _refused(
                 7000215,

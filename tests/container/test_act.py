@@ -14,15 +14,22 @@ from tests.peers import engine, require
 
 WORKFLOWS = Path(__file__).parent / "workflows"
 SELF_TEST = Path(".github") / "workflows" / "self-test.yml"
-BUILT = "policy-audit-signer:act"
+DOCKERFILES = {
+    "Dockerfile": "policy-audit-signer:act",
+    "Dockerfile.cli": "policy-audit-signer-cli:act",
+}
 
 pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="session")
-def checkout(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of this working copy, for act to copy into its jobs."""
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of this working copy, for act to copy into its jobs.
+
+    No image that was there before is used but the base: act builds anew from this clone.
+    """
     require("git")
+    require("docker")
     folder = tmp_path_factory.mktemp("checkout")
     listed = _git(REPOSITORY, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
@@ -35,8 +42,7 @@ def checkout(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     _git(folder, "add", "--all")
     author = ["-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
     _git(folder, *author, "commit", "--quiet", "--message", "As it is")
-    if not engine.has_bridge():
-        _fill_cache(image, folder)
+    _fill_cache(folder, "Dockerfile")
     return folder
 
 
@@ -62,7 +68,7 @@ def test_a_refused_audit_fails_the_job(checkout: Path) -> None:
 def _act(checkout: Path, workflow: Path, *options: str) -> tuple[int, str]:
     """Run a workflow's jobs on the base image; its exit code and log."""
     command = [require("act"), "push", "--rm", "--workflows", checkout / workflow]
-    command += ["--platform", f"ubuntu-latest={engine.BASE_IMAGE}", "--pull=false"]
+    command += ["--platform", f"ubuntu-latest={engine.BASE_IMAGE}", "--pull=false", "--rebuild"]
     command += [
         "--network",
         "host",
@@ -88,20 +94,23 @@ def _act(checkout: Path, workflow: Path, *options: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def _fill_cache(image: str, checkout: Path) -> None:
+def _fill_cache(checkout: Path, dockerfile: str) -> None:
     """Build what act will build, from the very context that it sends, with a network in ``RUN``.
 
     act builds from an archive of its job's container, whose names begin with ``./``: the engine
     takes no cached layer of a build from a folder for it. And where there is no bridge, act's own
-    build has no network.
+    build has no network; where there is one, nothing is done here.
     """
-    container = _output(["docker", "create", image]).strip()
+    if engine.has_bridge():
+        return
+    container = _output(["docker", "create", engine.BASE_IMAGE, "true"]).strip()
     try:
         _output(["docker", "cp", f"{checkout}/.", f"{container}:/context"])
         with subprocess.Popen(
             ["docker", "cp", f"{container}:/context/.", "-"], stdout=subprocess.PIPE
         ) as archive:
-            build = ["docker", "build", "--network=host", "--tag", BUILT, "-"]
+            build = ["docker", "build", "--network=host", "--file", dockerfile]
+            build += ["--tag", DOCKERFILES[dockerfile], "-"]
             _output(build, stdin=archive.stdout, DOCKER_BUILDKIT="0")
     finally:
         _output(["docker", "rm", container])

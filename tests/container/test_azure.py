@@ -10,12 +10,17 @@ from tests.azure_stand_in import StandIn, Vault, running
 from tests.azure_stand_in.entra import Application
 from tests.container.conftest import own
 from tests.container.runner import REPOSITORY, Job
+from tests.container.test_act import _act, _fill_cache, checkout
 from tests.peers import SKIP_PREFIX, require
 from tests.peers.cache import missing_reason
 from tests.peers.commands import answer
 from tests.peers.engine import CLI_IMAGE
 
-pytestmark = pytest.mark.timeout(300)
+__all__ = ["checkout"]
+
+WORKFLOW = Path(__file__).parent / "workflows" / "azure.yml"
+
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture
@@ -101,6 +106,25 @@ def test_the_second_action_has_az(
     job: Job, cli_image: str, azure: StandIn, vault: Vault, provider: str
 ) -> None:
     _sign(job, azure, vault, provider, cli_image)
+
+
+def test_both_actions_in_a_job_under_act(checkout: Path, azure: StandIn, vault: Vault) -> None:
+    _fill_cache(checkout, "Dockerfile.cli")
+    shutil.copy(azure.authority, checkout / "stand-in.crt")
+    environ = {
+        **azure.environment(),
+        **azure.job(),
+        "REQUESTS_CA_BUNDLE": str(checkout / "stand-in.crt"),
+        "TENANT": azure.entra.tenant,
+        "CLIENT": azure.entra.register().client_id,
+    }
+    options = [f"--env={name}={value}" for name, value in environ.items()]
+    code, log = _act(checkout, WORKFLOW.relative_to(REPOSITORY), *options)
+    assert code == 0, log
+    for provider in ("azure_kv_sdk", "azure_kv"):
+        assert f"signed by {provider} {vault.key_id('policy')}" in log, log
+    assert "for az, until the end of this job" in log
+    assert "verified by the other: true" in log
 
 
 def test_the_second_action_differs_in_name_and_image_alone() -> None:

@@ -28,6 +28,10 @@ _REMEDIES = {
     "AADSTS900023": "check azure-tenant-id: it is no tenant's id or domain.",
     "AADSTS700024": "check the runner's clock: the token was made just now.",
 }
+_CERTIFICATE = (
+    "register the certificate with the application, and check that AZURE_CLIENT_CERTIFICATE_PATH "
+    "names a PEM file that holds it and its private key (docs/azure.md)."
+)
 _NOT_VISIBLE = (
     "in a workflow set azure-tenant-id and azure-client-id, and `permissions: id-token: write` "
     "on the job; what azure/login signed in is not visible inside a Docker action (docs/azure.md)."
@@ -144,10 +148,13 @@ def sign_in_failed(choice: Choice, detail: str, assertion: str = "") -> Provider
             fix=f"the application's federated credential must hold exactly (case matters) subject "
             f"{sub}, issuer {iss}, audience {aud}; see docs/azure.md.",
         )
+    usual = "check tenant, client and credential (docs/azure.md)."
+    if choice.way is Way.CERTIFICATE:
+        usual = _CERTIFICATE
     return ProviderError(
         "azure-sign-in-failed",
         f"signing in to Azure with {choice.name} failed ({said})",
-        fix=remedy or "check tenant, client and credential (docs/azure.md).",
+        fix=remedy or usual,
     )
 
 

@@ -51,6 +51,8 @@ _QUIET = {
     "AZURE_LOGGING_ENABLE_LOG_FILE": "false",
     "PYTHONIOENCODING": "utf-8",
 }
+_REPORTS = re.compile(r"^INFO: .*?(?=^(?:INFO|WARNING|ERROR): |\Z)", re.DOTALL | re.MULTILINE)
+_ANSWER = re.compile(r"INFO: Response status: (\d+)\n.*?'x-ms-request-id': '([\w-]+)'", re.DOTALL)
 _PROFILE = "azureProfile.json"  # made by the first login
 _SIGNED_OUT = re.compile(r"\baz login\b|AADSTS(700024|70043|700082|50173|500133)\b")
 _SERVICE_ERROR = re.compile(r"ERROR: \((?P<code>\w+)\) (?P<message>.*?)(?:\nCode: |\Z)", re.DOTALL)
@@ -135,10 +137,10 @@ class CliCalls:
         used = self._private
         if used is None and not (config_directory(self._environ) / _PROFILE).exists():
             used = self._sign_in(None, "there is no login", deadline)
-        code, stdout, stderr = self._run(arguments, used, deadline)
+        code, stdout, stderr = self._told(arguments, action, used, deadline)
         if code != 0 and _SIGNED_OUT.search(stderr):
-            code, stdout, stderr = self._run(
-                arguments, self._sign_in(used, stderr, deadline), deadline
+            code, stdout, stderr = self._told(
+                arguments, action, self._sign_in(used, stderr, deadline), deadline
             )
         if code != 0:
             raise failure(action, stderr)
@@ -149,6 +151,18 @@ class CliCalls:
         if not isinstance(answer, dict):
             raise malformed_answer("az printed no JSON object")
         return answer
+
+    def _told(
+        self, arguments: Sequence[str], action: str, folder: Path | None, deadline: float
+    ) -> tuple[int, bytes, str]:
+        """As `_run`, with each answer's request id told: ``--verbose`` reports answers' headers."""
+        code, stdout, stderr = self._run([*arguments, "--verbose"], folder, deadline)
+        for report in _REPORTS.findall(stderr):
+            answer = _ANSWER.match(report)
+            if answer and answer[1] != "401":  # of the challenge, or told as an error
+                told = f"az keyvault key {action}: {answer[1]}, request id {answer[2]}"
+                self._access.host.notify(told)
+        return code, stdout, _REPORTS.sub("", stderr)
 
     def _sign_in(self, used: Path | None, reason: str, deadline: float) -> Path:
         """A configuration directory with a fresh login; another thread may have made one."""

@@ -1,5 +1,6 @@
 """Every error that the vault or Entra answers with, in the service's own form."""
 
+import re
 import time
 from collections.abc import Callable
 
@@ -95,6 +96,18 @@ def test_what_the_vault_refuses(sdk: Place, code: str) -> None:
 def test_what_the_vault_refuses_to_az(cli: Place, code: str) -> None:
     ERRORS[code](cli)
     _check(cli, code)
+
+
+def test_the_request_ids_are_told(place: Place) -> None:
+    ended = place.sign()
+    assert ended.code == 0, ended.log
+    told = re.findall(r"sign: 200, request id [0-9a-f]{8}-[0-9a-f-]{27}\b", ended.log)
+    assert told, ended.log
+    (place.folder / "audit.jsonl.sigstore.json").unlink()
+    _deny(place)
+    log = _check(place, "azure-denied-by-role")
+    assert re.search(r"sign: 403, request id [0-9a-f]{8}-", log), log
+    assert "INFO: " not in log
 
 
 @pytest.mark.parametrize("what", [_disable, _expire, _begin_later, _only_encrypt])

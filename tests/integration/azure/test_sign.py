@@ -117,6 +117,10 @@ def test_another_algorithm_through_az(cli: Place, kind: str, algorithm: str) -> 
     assert cli.sign(f"--algorithm={algorithm}", key="other").code == 0
 
 
+def test_an_hmac_key_of_a_managed_hsm_through_az(cli: Place) -> None:
+    test_an_hmac_key_of_a_managed_hsm(cli, "HS256")
+
+
 @pytest.mark.parametrize("name", [None, "HS256", "HS384", "HS512"])
 def test_an_hmac_key_of_a_managed_hsm(sdk: Place, name: str | None) -> None:
     hsm = sdk.azure.add_vault("acme-hsm", "managedhsm.azure.net")

@@ -81,9 +81,9 @@ def _sign(settings: SignSettings, environ: Mapping[str, str], log: Log, paths: J
 
 
 def _verify(settings: VerifySettings, environ: Mapping[str, str], log: Log, paths: JobPaths) -> int:
-    from signer.verify_job import check
+    from signer.verify_job import check, own_repository
 
-    own = _own_repository(settings, environ)
+    own = own_repository(settings, environ)
     checked = check(settings, environ, log, paths, own_repository=own)
     write_checked(checked, environ, show_summary=settings.show_summary)
     return checked.error.exit_code if checked.error else 0
@@ -112,17 +112,3 @@ def _inputs(environ: Mapping[str, str], log: Log) -> dict[str, Given]:
                 f"there is no input {name}{nearest(name, names)}",
             )
     return inputs
-
-
-def _own_repository(settings: VerifySettings, environ: Mapping[str, str]) -> dict[str, str]:
-    """What a signed audit must name, unless the settings say: this very repository."""
-    if {"repository", "repository_id"} & settings.expect.keys():
-        return {}
-    for name in ("repository_id", "repository"):
-        if value := environ.get(f"GITHUB_{name.upper()}"):
-            return {name: value}
-    raise UsageError(
-        "repository-unknown",
-        "GITHUB_REPOSITORY is not set, so that it is not known which repository's audits to expect",
-        fix="set expect, such as repository=OWNER/NAME; repository=* takes any.",
-    )

@@ -213,13 +213,18 @@ def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -
 
 def _verify(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -> int:
     from signer.github.paths import JobPaths
-    from signer.verify_job import check
+    from signer.verify_job import check, own_repository
 
     try:
         settings = load(VerifySettings, _said(arguments, VerifySettings), environ)
         with progress_bar() as progress:
             checked = check(
-                settings, environ, log, JobPaths(environ, container=False), progress=progress
+                settings,
+                environ,
+                log,
+                JobPaths(environ, container=False),
+                own_repository=own_repository(settings, environ) if arguments.github else None,
+                progress=progress,
             )
     except Exception as error:
         if arguments.github:

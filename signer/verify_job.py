@@ -59,6 +59,24 @@ class Checked:
         return {**said, "results": self.results}
 
 
+def own_repository(settings: VerifySettings, environ: Mapping[str, str]) -> dict[str, str]:
+    """What a signed audit must name in a workflow, unless the settings say: its repository.
+
+    Raises:
+        UsageError: ``repository-unknown``.
+    """
+    if {"repository", "repository_id"} & settings.expect.keys():
+        return {}
+    for name in ("repository_id", "repository"):
+        if value := environ.get(f"GITHUB_{name.upper()}"):
+            return {name: value}
+    raise UsageError(
+        "repository-unknown",
+        "GITHUB_REPOSITORY is not set, so that it is not known which repository's audits to expect",
+        fix="set expect, such as repository=OWNER/NAME; repository=* takes any.",
+    )
+
+
 def check(
     settings: VerifySettings,
     environ: Mapping[str, str],

@@ -209,6 +209,9 @@ def test_github_gives_outputs_summary_and_masks(signer: Signer, audit: Path) -> 
     done = signer("verify", "audit.jsonl", "--hmac", "--github", **environ)
     assert done.code == 0
     assert runner.outputs(output.read_text())["verified"] == "true"
+    elsewhere = {**environ, "GITHUB_REPOSITORY": "acme/other"}
+    assert signer("verify", "audit.jsonl", "--hmac", "--github", **elsewhere).code == 1
+    assert runner.outputs(output.read_text())["reason"] == "unexpected-run"
     done = signer("verify", "audit.jsonl", "--key", "missing", "--github", **environ)
     assert done.code == 2
     assert runner.commands(done.out)[-1].name == "error"

@@ -189,11 +189,16 @@ def _side_by_side(
 ) -> list[tuple[bytes, bytes, bytes | None]]:
     if count == 1:
         return [sign(0)]
-    from concurrent.futures import ThreadPoolExecutor  # not needed for one file
+    # Not needed for one file.
+    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
     pool = ThreadPoolExecutor(min(count, MAX_PARALLEL_SIGNATURES))
     try:
-        return list(pool.map(sign, range(count)))
+        futures = [pool.submit(sign, index) for index in range(count)]
+        # Whichever fails first ends it, and not the first in order once its turn comes.
+        for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+            future.result()
+        return [future.result() for future in futures]
     finally:
         # Neither a failure nor a signal waits for what a service has not answered yet.
         pool.shutdown(wait=False, cancel_futures=True)

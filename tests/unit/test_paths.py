@@ -60,10 +60,10 @@ def test_the_runners_folder_for_temporary_files_is_told_as_the_host_knows_it(
         tmp_path,
         container=True,
         RUNNER_TEMP="/github/runner_temp",
-        RUNNER_WORKSPACE="/home/runner/work/pay",
+        RUNNER_WORKSPACE="/srv/runner/_work/pay",
     )
     paths.check_output(Path("/github/runner_temp/out/a"))
-    assert paths.shown(Path("/github/runner_temp/out/a")) == "/home/runner/work/_temp/out/a"
+    assert paths.shown(Path("/github/runner_temp/out/a")) == "/srv/runner/_work/_temp/out/a"
     with pytest.raises(OutputError):
         paths.check_output(Path("/github/home/a"))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from signer.audit.statement import CLAIMED, PROVED
 from signer.github.host import host_of
 from signer.github.paths import JobPaths
 from signer.github.run import run_of
@@ -103,6 +104,12 @@ def _sign(
             f"signed {one.subject}: {_events(one.audit.event_count)}, {result['audit-digest']} "
             f"-> {result['signed-audit-file']}"
         )
+        if one.permit:
+            log.info(
+                f"  allowed by the rule {one.permit.rule.name} of the signing policy "
+                f"sha256:{one.permit.policy_sha256}; identity: "
+                f"{PROVED if one.permit.proved else CLAIMED}"
+            )
     kept = [[one.audit.path, *reversed(one.targets.paths())] for one in audits]
     return Signed(audits, provider, results, [paths.shown(path) for few in kept for path in few])
 

@@ -15,6 +15,7 @@ from signer.gate.identity import MAX_TOKEN_BYTES, ProvedIdentity, verify_token
 from signer.gate.issuer import IssuerKeys, read_snapshot
 from signer.gate.policy import PolicyFile, load
 from signer.settings import VerifySettings
+from signer.small_files import read_small_file
 from signer.stating import key_names
 
 
@@ -85,8 +86,7 @@ def check_identity(
 def _prove(statement: Statement, evidence: Path, keys: IssuerKeys) -> ProvedIdentity:
     predicate = statement.predicate
     try:
-        with evidence.open("rb") as file:
-            token = file.read(MAX_TOKEN_BYTES + 1).decode("ascii").strip()
+        token = read_small_file(evidence, MAX_TOKEN_BYTES + 1).decode("ascii").strip()
         proved = verify_token(
             token,
             keys,

@@ -12,7 +12,8 @@ import yaml
 
 from signer.audit.statement import Statement
 from signer.gate.policy import SigningPolicy
-from signer.settings import SignSettings, VerifySettings, fields_of, variable_for
+from signer.settings.given import variable_for
+from signer.settings.models import SignSettings, VerifySettings, fields_of
 
 ROOT = Path(__file__).parent.parent
 

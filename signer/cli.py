@@ -13,7 +13,9 @@ from signer.github.commands import log_line
 from signer.log import Log, RunnerLog, TerminalLog
 from signer.process import run, tolerant_streams
 from signer.progress import progress_bar
-from signer.settings import Given, Settings, SignSettings, VerifySettings, fields_of, is_flag, load
+from signer.settings.given import Given
+from signer.settings.load import load
+from signer.settings.models import Settings, SignSettings, VerifySettings, fields_of, is_flag
 
 _DESCRIPTION = "Sign policy audits with keys nobody can copy, and check them years later, offline."
 _EXIT_CODES = (
@@ -88,11 +90,10 @@ def parser() -> argparse.ArgumentParser:
         commands, "inspect", "show what a bundle says, unverified", _INSPECT_EXAMPLES, _inspect
     )
     inspect.add_argument("bundle", metavar="BUNDLE", help="path of a signed audit")
-    from signer import keys_cli, kms_cli, policy_cli
+    from signer.commands import keys, kms, policy
 
-    kms_cli.add_commands(commands)
-    keys_cli.add_commands(commands)
-    policy_cli.add_commands(commands)
+    for module in (kms, keys, policy):
+        module.add_commands(commands)
     return top
 
 
@@ -173,8 +174,8 @@ def _exactly(name: str) -> str:
 
 def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -> int:
     from signer.github.paths import JobPaths
-    from signer.sign_job import sign
-    from signer.unauthorized import SKIPPED, may_be_skipped
+    from signer.sign.job import sign
+    from signer.sign.unauthorized import SKIPPED, may_be_skipped
 
     said = _said(arguments, SignSettings)
     if may_be_skipped(said, environ):
@@ -213,7 +214,7 @@ def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -
 
 def _verify(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -> int:
     from signer.github.paths import JobPaths
-    from signer.verify_job import check, own_repository
+    from signer.verify.job import check, own_repository
 
     try:
         settings = load(VerifySettings, _said(arguments, VerifySettings), environ)

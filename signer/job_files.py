@@ -10,7 +10,7 @@ from typing import Any
 from signer.audit.find import OWN_SUFFIXES, find_audit_files
 from signer.errors import AuditFileError
 from signer.log import Log
-from signer.settings import Settings
+from signer.settings.models import Settings
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 

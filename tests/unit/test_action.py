@@ -13,7 +13,8 @@ import yaml
 from signer.action import act
 from signer.errors import SettingsError, SignerError, UsageError
 from signer.log import RunnerLog
-from signer.settings import NOT_YET, SignSettings, VerifySettings, fields_of
+from signer.settings.conflicts import NOT_YET
+from signer.settings.models import SignSettings, VerifySettings, fields_of
 from tests.unit import runner
 from tests.unit.support import EVENTS, SECRET, RecordedLog, message_bundle
 
@@ -398,7 +399,7 @@ def test_an_unforeseen_error_is_no_yes(step: Step, monkeypatch: pytest.MonkeyPat
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("unforeseen")
 
-    monkeypatch.setattr("signer.verify_job.check", fail)
+    monkeypatch.setattr("signer.verify.job.check", fail)
     with pytest.raises(ZeroDivisionError):
         step.run(mode="verify", audit_file="audit.jsonl", integrity_only="true")
     assert (step.outputs["verified"], step.outputs["reason"]) == ("false", "internal")

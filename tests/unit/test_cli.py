@@ -14,7 +14,7 @@ import pytest
 from signer import __version__, cli
 from signer.log import Log
 from signer.process import _outcome
-from signer.settings import SignSettings, VerifySettings, fields_of
+from signer.settings.models import SignSettings, VerifySettings, fields_of
 from tests.unit import runner
 from tests.unit.support import EVENTS, SECRET, Keys, payload_of, sign_one, signed_statement
 

@@ -7,16 +7,15 @@ import pytest
 
 from signer.assurance import Assurance
 from signer.errors import SettingsError
-from signer.settings import (
-    NOT_YET,
-    Given,
+from signer.settings.conflicts import NOT_YET
+from signer.settings.given import Given, variable_for
+from signer.settings.load import load
+from signer.settings.models import (
     Settings,
     SignSettings,
     VerifySettings,
     default_kms_directory,
     fields_of,
-    load,
-    variable_for,
 )
 
 SECRET = "0123456789abcdef0123456789abcdef"

@@ -63,7 +63,7 @@ def _operation(
 
     def run(arguments: argparse.Namespace, environ: Mapping[str, str], _log: Log) -> int:
         from signer.kms.service import EmbeddedKms
-        from signer.settings import default_kms_directory
+        from signer.settings.models import default_kms_directory
 
         said = environ.get("POLICY_KMS_DIRECTORY")
         directory = arguments.kms_directory or (

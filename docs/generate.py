@@ -13,7 +13,7 @@ import yaml
 from signer.audit.statement import Statement
 from signer.gate.policy import SigningPolicy
 from signer.settings.given import variable_for
-from signer.settings.models import SignSettings, VerifySettings, fields_of
+from signer.settings.models import SignSettings, VerifySettings, default_of, fields_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -22,7 +22,9 @@ def settings_table() -> str:
     """The settings as a Markdown table."""
     names: dict[str, str] = {}
     for model in (SignSettings, VerifySettings):
-        names |= fields_of(model)
+        for name, meaning in fields_of(model).items():
+            default = default_of(model, name)
+            names[name] = f"{meaning} Default: `{default}`." if default else meaning
     inputs = yaml.safe_load((ROOT / "action.yml").read_text())["inputs"]
     rows = [f"| `{name}` | `{variable_for(name)}` | {names[name]} |" for name in inputs]
     return "\n".join(["| input, option | environment | meaning |", "|---|---|---|", *rows])

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from signer.audit.formats import AuditFormat
 from signer.errors import UsageError
 from signer.settings import aws, azure
-from signer.settings.given import SIGNING_KEY, Given, either, variable_for
+from signer.settings.given import PROVIDER, SIGNING_KEY, Given, either, variable_for
 from signer.settings.problems import conflict, ignored
 
 # What a workflow may ask of a later version. To ignore one would be to sign with less
@@ -33,6 +33,7 @@ def problems(
     """
     return [
         *_unsupported(said, environ),
+        *_misnamed(given, environ),
         *_key_problems(given, environ),
         *aws.problems(given, environ, signing=signing),
         *azure.problems(given, environ, signing=signing),
@@ -52,6 +53,18 @@ def _unsupported(said: Mapping[str, Given], environ: Mapping[str, str]) -> list[
             fix="unset it, or use a version that has it; it is never silently ignored.",
         )
         for name, label in labels.items()
+    ]
+
+
+def _misnamed(given: Mapping[str, Given], environ: Mapping[str, str]) -> list[UsageError]:
+    # Named as all others are it would be this; ignored, the run would sign with less.
+    if "provider" in given or not environ.get("POLICY_PROVIDER", "").strip():
+        return []
+    return [
+        conflict(
+            f"POLICY_PROVIDER is set, and the provider's variable is {PROVIDER}",
+            fix=f"rename it to {PROVIDER}, or set the input provider.",
+        )
     ]
 
 

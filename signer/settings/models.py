@@ -232,3 +232,11 @@ def default_kms_directory(environ: Mapping[str, str]) -> Path:
 def is_flag(model: type[Settings], name: str) -> bool:
     """Whether a setting is either true or false."""
     return model.model_fields[name.replace("-", "_")].annotation is bool
+
+
+def default_of(model: type[Settings], name: str) -> str | None:
+    """The default as a user would write it; None where there is none, or it depends."""
+    default = model.model_fields[name.replace("-", "_")].get_default()
+    if isinstance(default, bool):
+        return str(default).lower()
+    return str(default) if isinstance(default, str) else None

@@ -184,6 +184,12 @@ def test_settings_of_a_provider_that_is_not_chosen_are_refused(name: str) -> Non
     assert _load(provider="kms", **{name: "x"})
 
 
+def test_the_providers_variable_under_the_name_that_others_have_is_not_ignored() -> None:
+    [problem] = _problems(SignSettings, {"POLICY_PROVIDER": "kms"})
+    assert problem.startswith("setting-conflict: POLICY_PROVIDER is set")
+    assert _load(SignSettings, {"POLICY_PROVIDER": "aws"}, provider="kms").provider == "kms"
+
+
 @pytest.mark.parametrize("name", NOT_YET)
 @pytest.mark.parametrize("model", [SignSettings, VerifySettings])
 def test_what_only_a_later_version_has_is_refused_and_not_ignored(

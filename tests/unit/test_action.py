@@ -241,6 +241,12 @@ def test_a_signed_audit_that_is_missing_is_a_no(step: Step) -> None:
     assert step.outputs["reason"] == "bundle-not-found"
 
 
+def test_the_log_says_what_was_verified(step: Step) -> None:
+    step.run(audit_file="audit.jsonl")
+    assert step.run(mode="verify", audit_file="audit.jsonl", integrity_only="true") == 0
+    assert step.log.infos[-1].startswith("verified audit.jsonl: sha256:")
+
+
 def test_nothing_to_verify_is_never_a_yes(step: Step) -> None:
     said = {"mode": "verify", "integrity_only": "true", "if_no_files_found": "ignore"}
     assert step.run(**said, audit_file="none*") == 2

@@ -7,8 +7,8 @@ from signer.audit.statement import CLAIMED, PROVED
 from signer.github.summary import cell, code, table
 
 if TYPE_CHECKING:  # only runs with a signing policy load the gate, and one job never the other
-    from signer.signing import SignedAudit
-    from signer.verdict import Verified
+    from signer.sign.signing import SignedAudit
+    from signer.verify.verdict import Verified
 
 _HEAD = ("Audit file", "Identity", "Claims", "Rule", "Signing policy")
 

@@ -16,9 +16,11 @@ from typing import Any
 
 import pytest
 
-from signer import verify_job
 from signer.github.paths import JobPaths
-from signer.settings import Given, VerifySettings, load
+from signer.settings.given import Given
+from signer.settings.load import load
+from signer.settings.models import VerifySettings
+from signer.verify import job as verify_job
 from tests.container.runner import REPOSITORY
 from tests.container.test_act import _act, checkout
 from tests.container.test_aws import ROLE, _job_environ, cloud

@@ -14,9 +14,9 @@ from signer.gate import matching
 from signer.gate.identity import MAX_TOKEN_BYTES, ProvedIdentity, verify_token
 from signer.gate.issuer import IssuerKeys, read_snapshot
 from signer.gate.policy import PolicyFile, load
-from signer.settings import VerifySettings
+from signer.settings.models import VerifySettings
+from signer.sign.stating import key_names
 from signer.small_files import read_small_file
-from signer.stating import key_names
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from signer.audit.statement import CLAIMED, PROVED
 from signer.crypto.algorithms import choose_algorithm
 from signer.crypto.key_file import read_public_key
 from signer.crypto.verifier import PublicKeyVerifier, Verifier
@@ -154,6 +155,8 @@ def _check(
         answer.results.append(result)
         with_key = result.get("key-fingerprint", result["algorithm"])
         log.info(f"verified {name}: {result['audit-digest']}, signed with {with_key}")
+        if verified.statement:
+            log.info(f"  the run: {PROVED if verified.identity_proved else CLAIMED}")
     return answer
 
 

@@ -154,9 +154,11 @@ def _check(
         result = _verified_result(name, verified, verifier, bundle, paths)
         answer.results.append(result)
         with_key = result.get("key-fingerprint", result["algorithm"])
-        log.info(f"verified {name}: {result['audit-digest']}, signed with {with_key}")
-        if verified.statement:
-            log.info(f"  the run: {PROVED if verified.identity_proved else CLAIMED}")
+        run = f"; its run: {PROVED if verified.identity_proved else CLAIMED}"
+        log.info(
+            f"verified {name}: {result['audit-digest']}, signed with {with_key}"
+            + (run if verified.statement else "")
+        )
     return answer
 
 

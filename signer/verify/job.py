@@ -150,7 +150,10 @@ def _check(
             answer.results.append(failed)
             continue
         answer.verified[name] = verified
-        answer.results.append(_verified_result(name, verified, verifier, bundle, paths))
+        result = _verified_result(name, verified, verifier, bundle, paths)
+        answer.results.append(result)
+        with_key = result.get("key-fingerprint", result["algorithm"])
+        log.info(f"verified {name}: {result['audit-digest']}, signed with {with_key}")
     return answer
 
 
@@ -205,6 +208,8 @@ def _verified_result(
             "assurance": signing.assurance.value,
             "identity": "proved" if verified.identity_proved else "claimed",
         }
+        if signing.key_created:
+            result["key-created"] = signing.key_created
     return result
 
 

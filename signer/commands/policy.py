@@ -75,6 +75,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _check(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log) -> int:
+    from signer.gate.key_age import told
     from signer.gate.matching import ask
     from signer.gate.policy import load
 
@@ -104,6 +105,8 @@ def _check(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log
     lines = ["no rule allows these claims"]
     if answer.rule:
         allowed = answer.rule.may_sign_with.model_dump(mode="json", exclude_none=True)
+        if (age := answer.rule.may_sign_with.max_key_age) is not None:
+            allowed["max_key_age"] = told(age)  # pydantic says P1Y, which no policy may
         fields["may-sign-with"] = allowed
         lines = [f"decides: {answer.rule.name}", "may sign with:"]
         lines += [f"  {name}: {_shown(value)}" for name, value in allowed.items()]

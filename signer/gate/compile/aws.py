@@ -43,13 +43,15 @@ def compile_policy(policy: SigningPolicy) -> dict[str, Any]:
     """
     rules = rules_for(policy, "aws")
     names = role_names(rules)
+    # Where one rule limits the key's age, signing asks for it before any rule decides.
+    dated = any(rule.may_sign_with.max_key_age is not None for rule in rules)
     return {
-        "roles": [_role(rule, names[rule.name], policy.issuer) for rule in rules],
+        "roles": [_role(rule, names[rule.name], policy.issuer, dated=dated) for rule in rules],
         "not-expressed": [line for rule in rules for line in _left(rule, policy.issuer)],
     }
 
 
-def _role(rule: Rule, name: str, issuer: str) -> dict[str, Any]:
+def _role(rule: Rule, name: str, issuer: str, *, dated: bool) -> dict[str, Any]:
     keys = [_key(rule, key) for key in keys_of(rule, "arn:")]
     places = {(key[2], key[3]) for key in keys}
     if len(places) > 1:
@@ -57,6 +59,7 @@ def _role(rule: Rule, name: str, issuer: str) -> dict[str, Any]:
     [(partition, account)] = places
     arn = f"arn:{partition}:iam::{account}:role/{name}"
     provider = issuer.removeprefix("https://")
+    statements = [(key, _statements(rule, key, dated=dated)) for key in keys]
     federated = f"arn:{partition}:iam::{account}:oidc-provider/{provider}"
     return {
         "rule": rule.name,
@@ -75,9 +78,12 @@ def _role(rule: Rule, name: str, issuer: str) -> dict[str, Any]:
         },
         "permissions-policy": {
             "Version": "2012-10-17",
-            "Statement": [one for key in keys for one in _statements(rule, key)],
+            "Statement": [one for _, its in statements for one in its],
         },
-        "key-policies": [_key_policy(rule, key, arn) for key in keys],
+        "key-policies": [
+            {"key": key[0], "statements": [_for_key(one, key, arn) for one in its]}
+            for key, its in statements
+        ],
     }
 
 
@@ -120,20 +126,20 @@ def _ends(rule: Rule, repositories: tuple[str, ...]) -> list[str]:
     return ends
 
 
-def _statements(rule: Rule, key: re.Match[str]) -> list[dict[str, Any]]:
+def _statements(rule: Rule, key: re.Match[str], *, dated: bool) -> list[dict[str, Any]]:
     """What the role may do with one key, as its permissions policy says it."""
     alias = key[4].startswith("alias/")
     resource = f"{key[1]}key/*" if alias else key[0]
     named = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": key[4]}} if alias else {}
     statements = []
-    for actions, limits in _actions(rule, alias=alias):
+    for actions, limits in _actions(rule, alias=alias, dated=dated):
         conditions = {**named, **({"StringEquals": limits} if limits else {})}
         statement: dict[str, Any] = {"Effect": "Allow", "Action": actions, "Resource": resource}
         statements.append({**statement, "Condition": conditions} if conditions else statement)
     return statements
 
 
-def _actions(rule: Rule, *, alias: bool) -> list[tuple[list[str], dict[str, Any]]]:
+def _actions(rule: Rule, *, alias: bool, dated: bool) -> list[tuple[list[str], dict[str, Any]]]:
     algorithms = [ALGORITHMS[name] for name in rule.may_sign_with.algorithm or ()]
     signing = [one for one in algorithms if one.scheme is not Scheme.HMAC]
     macs = [one.name for one in algorithms if one.scheme is Scheme.HMAC]
@@ -148,14 +154,9 @@ def _actions(rule: Rule, *, alias: bool) -> list[tuple[list[str], dict[str, Any]
         found.append((["kms:GetPublicKey"], {}))
     if macs:
         found.append((["kms:GenerateMac", "kms:VerifyMac"], {"kms:MacAlgorithm": macs}))
-    if macs and alias:  # docs/aws.md, "KMS HMAC keys"
+    if dated or (macs and alias):  # docs/aws.md, "KMS HMAC keys"
         found.append((["kms:DescribeKey"], {}))
     return found
-
-
-def _key_policy(rule: Rule, key: re.Match[str], role: str) -> dict[str, Any]:
-    statements = [_for_key(one, key, role) for one in _statements(rule, key)]
-    return {"key": key[0], "statements": statements}
 
 
 def _for_key(statement: dict[str, Any], key: re.Match[str], role: str) -> dict[str, Any]:

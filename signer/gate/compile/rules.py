@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 
 from signer.errors import UsageError
+from signer.gate.key_age import told
 from signer.gate.policy import Rule, SigningPolicy
 
 _LONGEST_NAME = 64  # IAM roles; Entra and Azure take more
@@ -126,6 +127,8 @@ def limits_left(rule: Rule, who: str) -> list[str]:
         who: the service that signs.
     """
     lines = []
+    if (age := rule.may_sign_with.max_key_age) is not None:
+        lines.append(f"{rule.name}: max_key_age is {told(age)}: {who} signs with any enabled key")
     if rule.may_sign_with.max_audit_file is not None:
         lines.append(f"{rule.name}: max_audit_file: {who} sees digests only")
     lines.append(f"{rule.name}: dangerous runs and plain signatures are refused by the gate only")

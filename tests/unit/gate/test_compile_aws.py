@@ -203,6 +203,24 @@ def test_each_algorithm_has_its_actions(algorithm: str | None, allowed: dict[str
 
 
 @pytest.mark.parametrize("name", ["alias/audit", "key/1234"])
+def test_a_key_whose_age_is_limited_may_be_described(name: str) -> None:
+    """Also by the roles of other rules: the age is asked for before any rule decides."""
+    may = {"provider": "aws_kms_sdk", "key": f"{KEYS}{name}", "algorithm": "ECDSA_SHA_256"}
+    rules = [
+        {"name": f"rule {n}", "runs": RUNS, "may_sign_with": {**may, **more}}
+        for n, more in enumerate(({"max_key_age": "365d"}, {}))
+    ]
+    compiled = compile_policy(SigningPolicy.model_validate({"version": "1", "rules": rules}))
+    for role in compiled["roles"]:
+        assert allows(role["permissions-policy"], "kms:DescribeKey", KNOWN)
+        [one] = role["key-policies"]
+        key_policy = {"Statement": one["statements"]}
+        assert may_use_key(role, key_policy, f"{KEYS}key/1234", "kms:DescribeKey", KNOWN)
+    [line] = [line for line in compiled["not-expressed"] if "max_key_age" in line]
+    assert line.startswith("rule 0: max_key_age is 365 days")
+
+
+@pytest.mark.parametrize("name", ["alias/audit", "key/1234"])
 def test_a_keys_policy_opens_it_to_the_role_as_its_own_policy_says(name: str) -> None:
     [role] = compile_policy(policy(RUNS, key=f"{KEYS}{name}"))["roles"]
     [one] = role["key-policies"]

@@ -26,6 +26,7 @@ rules:
         - https://acme-audit.vault.azure.net/keys/audit
       algorithm: ES256
       max_audit_file: 5MB
+      max_key_age: 365d
 """
 CLAIMS = {"repository": "acme/payments", "repository_id": "123", "environment": "production"}
 
@@ -61,6 +62,7 @@ def test_check_says_what_the_deciding_rule_lets_sign_with(
         "algorithm": ["ECDSA_SHA_256"],
         "minimum_assurance": "digest",
         "max_audit_file": 5_000_000,
+        "max_key_age": "365 days",
         "plain_signature": False,
     }
     assert check(tmp_path, policy, CLAIMS) == 0

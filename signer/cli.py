@@ -13,7 +13,16 @@ from signer.github.commands import log_line
 from signer.log import Log, RunnerLog, TerminalLog
 from signer.process import run, tolerant_streams
 from signer.progress import progress_bar
-from signer.settings import Given, Settings, SignSettings, VerifySettings, fields_of, is_flag, load
+from signer.settings.given import Given
+from signer.settings.load import load, nearest
+from signer.settings.models import (
+    Settings,
+    SignSettings,
+    VerifySettings,
+    default_of,
+    fields_of,
+    is_flag,
+)
 
 _DESCRIPTION = "Sign policy audits with keys nobody can copy, and check them years later, offline."
 _EXIT_CODES = (
@@ -47,6 +56,14 @@ _SHORT = {"public-key": "--key"}
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors look like all others, and are no workflow commands either."""
 
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse what is unknown here, where it is known what the command has."""
+        parsed, unknown = super().parse_known_args(*args, **kwargs)
+        if unknown:
+            name = unknown[0].split("=")[0]
+            self.error(f"unknown argument {name}{nearest(name, [*self._option_string_actions])}")
+        return parsed, unknown
+
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         print(f"error[usage]: {log_line(message)}", file=sys.stderr)
@@ -78,31 +95,43 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="signer", description=_DESCRIPTION, epilog=_EXIT_CODES, allow_abbrev=False)
     top.add_argument("--version", action="version", version=f"signer {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    sign = _command(commands, "sign", "sign audit files", _SIGN_EXAMPLES, _sign)
+    sign = _command(commands, "sign", "AUDIT...", "sign audit files", _SIGN_EXAMPLES, _sign)
     sign.add_argument("audit", nargs="*", metavar="AUDIT", help="path or glob; ! leaves out")
     _options(sign, SignSettings)
-    verify = _command(commands, "verify", "verify a signed audit", _VERIFY_EXAMPLES, _verify)
+    verify = _command(
+        commands, "verify", "AUDIT_OR_DIGEST...", "verify a signed audit", _VERIFY_EXAMPLES, _verify
+    )
     verify.add_argument("audit", nargs="*", metavar="AUDIT_OR_DIGEST", help="path, or sha256:HEX")
     _options(verify, VerifySettings)
     inspect = _command(
-        commands, "inspect", "show what a bundle says, unverified", _INSPECT_EXAMPLES, _inspect
+        commands,
+        "inspect",
+        "BUNDLE",
+        "show what a bundle says, unverified",
+        _INSPECT_EXAMPLES,
+        _inspect,
     )
     inspect.add_argument("bundle", metavar="BUNDLE", help="path of a signed audit")
-    from signer import keys_cli, kms_cli, policy_cli
+    from signer.commands import keys, kms, policy
 
-    kms_cli.add_commands(commands)
-    keys_cli.add_commands(commands)
-    policy_cli.add_commands(commands)
+    for module in (kms, keys, policy):
+        module.add_commands(commands)
     return top
 
 
 def _command(
-    commands: Any, name: str, description: str, examples: str, job: Callable[..., int]
+    commands: Any,
+    name: str,
+    operand: str,
+    description: str,
+    examples: str,
+    job: Callable[..., int],
 ) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(
         name,
         help=description,
         description=description[0].upper() + description[1:] + ".",
+        usage=f"%(prog)s [OPTIONS] {operand}",
         epilog=f"{examples}\n{_EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -122,10 +151,14 @@ def _options(command: argparse.ArgumentParser, model: type[Settings]) -> None:
         if name in _HIDDEN:
             continue
         flags = [f"--{name}", *([_SHORT[name]] if name in _SHORT else [])]
+        default = default_of(model, name)
         text = description.removeprefix("Verifying: ").replace("`", "").replace("%", "%%")
-        if is_flag(model, name):
+        if is_flag(model, name) and default == "false":
+            text = text.replace(" (true or false)", "").replace("true or false; ", "")
             command.add_argument(*flags, action="store_const", const="true", help=text)
-        elif name == "expect":
+            continue
+        text += f" Default: {default}." if default else ""
+        if name == "expect":
             command.add_argument(*flags, action="append", metavar="NAME=VALUE", help=text)
         else:
             command.add_argument(*flags, metavar="VALUE", help=text)
@@ -173,8 +206,8 @@ def _exactly(name: str) -> str:
 
 def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -> int:
     from signer.github.paths import JobPaths
-    from signer.sign_job import sign
-    from signer.unauthorized import SKIPPED, may_be_skipped
+    from signer.sign.job import sign
+    from signer.sign.unauthorized import SKIPPED, may_be_skipped
 
     said = _said(arguments, SignSettings)
     if may_be_skipped(said, environ):
@@ -213,7 +246,7 @@ def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -
 
 def _verify(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -> int:
     from signer.github.paths import JobPaths
-    from signer.verify_job import check, own_repository
+    from signer.verify.job import check, own_repository
 
     try:
         settings = load(VerifySettings, _said(arguments, VerifySettings), environ)

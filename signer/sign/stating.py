@@ -18,7 +18,7 @@ def permit_for(
 
     Raises:
         GateError: it may not be signed.
-        ProviderError: GitHub or the issuer could not be asked.
+        ProviderError: GitHub, the issuer, or the key's service about its age, could not be asked.
     """
     from signer.gate.matching import Request
 
@@ -31,6 +31,7 @@ def permit_for(
             assurance=provider.assurance,
             size=audit.size,
             plain_signature=settings.plain_signature,
+            key_created=provider.key_created() if gate.asks_key_age(provider.name) else None,
         ),
     )
 

@@ -57,6 +57,7 @@ class AzureKey:
         algorithm: str,
         public_key: PublicKey | None,
         notes: tuple[str, ...],
+        read: VaultKey | None,
     ) -> None:
         self.name = name
         self.algorithm = algorithm
@@ -65,6 +66,7 @@ class AzureKey:
         self.key_id = reference.identifier
         self._calls = calls
         self._reference = reference
+        self._read = read
         self._key_spec = public_key.spec if public_key else _mac_spec(algorithm)
         self._azure_name = _azure_name(algorithm, self._key_spec)
         self._alone = threading.Lock()
@@ -74,6 +76,19 @@ class AzureKey:
     def assurance(self) -> Assurance:
         """``managed-key``; ``shared-secret`` for an HMAC key."""
         return Assurance.SHARED_SECRET if self.public_key is None else Assurance.MANAGED_KEY
+
+    def key_created(self) -> datetime | None:
+        """``attributes.created`` of the version that signs (REST reference, KeyAttributes).
+
+        A pinned key, which is not read to sign, is read for it, once.
+
+        Raises:
+            UsageError: ``pinned-key-differs``.
+            ProviderError: what the vault answered; ``azure-denied-…`` without ``keys/read``.
+        """
+        if self._read is None:
+            self._read = _read_key(self._calls, self._reference, self.public_key)
+        return self._read.created
 
     def hasher(self) -> Hasher:
         """A new hasher; its digest is what the vault is given."""
@@ -141,25 +156,35 @@ def open_key(
         ProviderError: not found, disabled, not within its dates, not for signing, denied, …
     """
     if pinned is not None and reference.version:
-        chosen = choose_algorithm(algorithm, pinned.spec)
-        notes: tuple[str, ...] = (f"the public key is pinned: {reference.identifier} is not read",)
+        chosen, read = choose_algorithm(algorithm, pinned.spec), None
+        notes: tuple[str, ...] = (
+            f"the public key is pinned: to sign, {reference.identifier} is not read",
+        )
     else:
-        key = calls.read_key(reference)
-        if not key.reference.version or not reference.covers(key.reference):
-            raise malformed_answer(
-                f"it is about {key.reference.identifier}, and not {reference.identifier}"
-            )
-        _check_usable(key)
-        if pinned is not None and pinned != key.public_key:
-            raise UsageError(
-                "pinned-key-differs",
-                f"public-key is not the key {key.reference.identifier}, which the vault has now",
-                fix="pin the key's version in azure-kv-key too, or give the new version's "
-                "public key after checking that it was rotated on purpose.",
-            )
-        chosen = _choose(algorithm, key)
-        reference, pinned, notes = key.reference, key.public_key, ()
-    return AzureKey(name, calls, reference, algorithm=chosen, public_key=pinned, notes=notes)
+        read = _read_key(calls, reference, pinned)
+        _check_usable(read)
+        chosen = _choose(algorithm, read)
+        reference, pinned, notes = read.reference, read.public_key, ()
+    return AzureKey(
+        name, calls, reference, algorithm=chosen, public_key=pinned, notes=notes, read=read
+    )
+
+
+def _read_key(calls: Calls, reference: Reference, pinned: PublicKey | None) -> VaultKey:
+    """What the vault says of the key, if it is the one asked for, and the pinned one."""
+    key = calls.read_key(reference)
+    if not key.reference.version or not reference.covers(key.reference):
+        raise malformed_answer(
+            f"it is about {key.reference.identifier}, and not {reference.identifier}"
+        )
+    if pinned is not None and pinned != key.public_key:
+        raise UsageError(
+            "pinned-key-differs",
+            f"public-key is not the key {key.reference.identifier}, which the vault has now",
+            fix="pin the key's version in azure-kv-key too, or give the new version's "
+            "public key after checking that it was rotated on purpose.",
+        )
+    return key
 
 
 def _check_usable(key: VaultKey) -> None:

@@ -14,12 +14,12 @@ from signer.action import act
 from signer.errors import GateError, ProviderError
 from signer.gate import issuer as issuers
 from signer.gate.identity import audience_for
-from tests.integration.gate.test_gate import POLICY, ROOT, environ, issuer, refused, signed
+from tests.integration.gate.support import POLICY, refused, signed
 from tests.integration.gate.test_runs import repin
 from tests.issuer import Issuer
 from tests.unit.support import EVENTS, RecordedLog, payload_of
 
-__all__ = ["environ", "issuer"]
+ROOT = Path(__file__).parents[3]
 
 
 def several(environ: dict[str, str], count: int) -> list[Path]:

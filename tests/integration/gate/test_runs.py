@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 
 from signer.action import act
-from tests.integration.gate.test_gate import POLICY, environ, issuer, refused, signed
+from tests.integration.gate.support import POLICY, refused, signed
 from tests.issuer import Issuer
 from tests.unit import runner
 from tests.unit.support import RecordedLog
-
-__all__ = ["environ", "issuer"]
 
 ENVIRONMENT = {
     "GITHUB_REPOSITORY": "acme/payments",

@@ -81,7 +81,7 @@ class Gate:
         if policy.identity == "token":
             proved = prove(self.environ, policy.issuer, digest)
         claims = proved.claims if proved else environment_claims(self.environ)
-        self._require_protected(claims)
+        self._require_protected(claims if proved else None)
         moment = datetime.now(UTC)
         answer = matching.ask(policy, claims, request, at=moment)
         rule = answer.rule
@@ -102,9 +102,16 @@ class Gate:
             request.key_created,
         )
 
-    def _require_protected(self, claims: Mapping[str, str]) -> None:
+    def _require_protected(self, claims: Mapping[str, str] | None) -> None:
         if self.pinned:
             return
+        if claims is None:
+            raise GateError(
+                "policy-not-protected",
+                f"the signing policy {self.file.path} is not pinned and takes the runner's "
+                "variables for the identity: no token says that the run's ref is protected",
+                fix="pin it with signing-policy-sha256.",
+            )
         if claims.get("ref_protected") != "true":
             raise GateError(
                 "policy-not-protected",

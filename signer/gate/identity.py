@@ -75,7 +75,7 @@ def prove(environ: Mapping[str, str], issuer: str, digest: bytes) -> ProvedIdent
     kid = _kid(token)
     keys = issuers.keys_of(issuer)
     if kid not in keys.keys:
-        keys = issuers.keys_of(issuer, again=True)
+        keys = issuers.keys_of(issuer, instead_of=keys)
     return verify_token(token, keys, digest)
 
 

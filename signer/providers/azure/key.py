@@ -86,9 +86,10 @@ class AzureKey:
             UsageError: ``pinned-key-differs``.
             ProviderError: what the vault answered; ``azure-denied-…`` without ``keys/read``.
         """
-        if self._read is None:
-            self._read = _read_key(self._calls, self._reference, self.public_key)
-        return self._read.created
+        with self._alone:
+            if self._read is None:
+                self._read = _read_key(self._calls, self._reference, self.public_key)
+            return self._read.created
 
     def hasher(self) -> Hasher:
         """A new hasher; its digest is what the vault is given."""

@@ -12,6 +12,7 @@ from signer.process import run, tolerant_streams
 from signer.report import write_checked, write_refused, write_signed, write_skipped
 from signer.settings import (
     NOT_YET,
+    DoctorSettings,
     Given,
     Settings,
     SignSettings,
@@ -22,7 +23,11 @@ from signer.settings import (
 )
 from signer.unauthorized import SKIPPED, may_be_skipped
 
-_MODES: dict[str, type[Settings]] = {"sign": SignSettings, "verify": VerifySettings}
+_MODES: dict[str, type[Settings]] = {
+    "sign": SignSettings,
+    "verify": VerifySettings,
+    "doctor": DoctorSettings,
+}
 
 
 def main() -> None:
@@ -62,6 +67,8 @@ def act(environ: Mapping[str, str], log: Log, *, container: bool = True) -> int:
         except Exception as error:
             write_refused(error, environ)
             raise
+    if model is DoctorSettings:
+        return _doctor(said, environ, log, paths)
     if may_be_skipped(said, environ):
         log.notice(*SKIPPED)
         write_skipped(environ, unauthorized=True)
@@ -87,6 +94,18 @@ def _verify(settings: VerifySettings, environ: Mapping[str, str], log: Log, path
     checked = check(settings, environ, log, paths, own_repository=own)
     write_checked(checked, environ, show_summary=settings.show_summary)
     return checked.error.exit_code if checked.error else 0
+
+
+def _doctor(
+    said: Mapping[str, Given], environ: Mapping[str, str], log: Log, paths: JobPaths
+) -> int:
+    from signer.doctor.check import exit_code
+    from signer.doctor.examine import examine
+    from signer.doctor.report import publish
+
+    examination = examine(said, environ, log, paths)
+    publish(examination, environ, log)
+    return exit_code(examination.checks)
 
 
 def _inputs(environ: Mapping[str, str], log: Log) -> dict[str, Given]:

@@ -137,8 +137,10 @@ class Settings(BaseModel):
         alias_generator=_kebab, validate_by_name=True, frozen=True, extra="forbid"
     )
 
-    mode: Literal["sign", "verify"] = Field(
-        default="sign", description="What to do: `sign` or `verify`."
+    mode: Literal["sign", "verify", "doctor"] = Field(
+        default="sign",
+        description="What to do: `sign`, `verify`, or `doctor`, which checks, without signing, "
+        "whether signing would work.",
     )
     audit_file: Lines = Field(
         min_length=1,
@@ -276,6 +278,12 @@ class SignSettings(Settings):
     )
 
 
+class DoctorSettings(SignSettings):
+    """What is examined: the settings of signing; the audit file may be yet to come."""
+
+    audit_file: Lines = ()
+
+
 class VerifySettings(Settings):
     """What to verify and what is trusted for it."""
 
@@ -386,7 +394,7 @@ def load(model: type[Model], said: Mapping[str, Given], environ: Mapping[str, st
             given[name] = Given(variable_for(name), value, outright=False)
     problems = _unsupported(said, environ)
     problems += _key_problems(given, environ)
-    signing = model is SignSettings
+    signing = issubclass(model, SignSettings)
     problems += aws_settings.problems(given, environ, signing=signing)
     problems += azure_settings.problems(given, environ, signing=signing)
     problems += _sign_conflicts(given) if signing else _trust_problems(given)

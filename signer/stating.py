@@ -9,6 +9,7 @@ from signer.settings import SignSettings
 
 if TYPE_CHECKING:  # only runs with a signing policy load the gate
     from signer.gate.decide import Gate, Permit
+    from signer.gate.matching import Request
 
 
 def permit_for(
@@ -20,18 +21,26 @@ def permit_for(
         GateError: it may not be signed.
         ProviderError: GitHub or the issuer could not be asked.
     """
+    return gate.permit(audit.sha256, request_for(settings, provider, audit.size))
+
+
+def request_for(settings: SignSettings, provider: Provider, size: int | None) -> "Request":
+    """With what is to be signed, as a policy's rules see it.
+
+    Args:
+        settings: what was asked for.
+        provider: the key.
+        size: of the audit file, in bytes; None where it is not known yet.
+    """
     from signer.gate.matching import Request
 
-    return gate.permit(
-        audit.sha256,
-        Request(
-            provider=provider.name,
-            keys=key_names(provider.key_id, asked_key(settings, provider)),
-            algorithm=provider.algorithm,
-            assurance=provider.assurance,
-            size=audit.size,
-            plain_signature=settings.plain_signature,
-        ),
+    return Request(
+        provider=provider.name,
+        keys=key_names(provider.key_id, asked_key(settings, provider)),
+        algorithm=provider.algorithm,
+        assurance=provider.assurance,
+        size=size,
+        plain_signature=settings.plain_signature,
     )
 
 

@@ -60,14 +60,7 @@ class Gate:
         if policy.identity == "token":
             proved = prove(self.environ, policy.issuer, digest)
         claims = proved.claims if proved else environment_claims(self.environ)
-        self._require_protected(claims)
-        answer = matching.ask(policy, claims, request)
-        rule = answer.rule
-        if rule is None:
-            raise matching.no_rule(answer)
-        found = events.dangers(claims, events.read_event(self.environ))
-        if unnamed := [name for name in found if name not in rule.allow_dangerous]:
-            raise events.dangerous_run(unnamed, rule.name)
+        rule = self.decide(claims, request)
         names = {*rule.runs.named(), *(name for name in _ALWAYS_STATED if name in claims)}
         return Permit(
             self.file.sha256,
@@ -78,7 +71,32 @@ class Gate:
             policy.issuer,
         )
 
-    def _require_protected(self, claims: Mapping[str, str]) -> None:
+    def decide(self, claims: Mapping[str, str], request: matching.Request | None) -> Rule:
+        """The rule that allows.
+
+        Args:
+            claims: the run's, under GitHub's names.
+            request: with what it wants to sign; None asks about the claims only.
+
+        Raises:
+            GateError: the policy does not count here, no rule allows, or the run is dangerous.
+        """
+        self.require_protected(claims)
+        answer = matching.ask(self.file.policy, claims, request)
+        rule = answer.rule
+        if rule is None:
+            raise matching.no_rule(answer)
+        found = events.dangers(claims, events.read_event(self.environ))
+        if unnamed := [name for name in found if name not in rule.allow_dangerous]:
+            raise events.dangerous_run(unnamed, rule.name)
+        return rule
+
+    def require_protected(self, claims: Mapping[str, str]) -> None:
+        """Refuse a policy that the run itself could have edited.
+
+        Raises:
+            GateError: ``policy-not-protected``.
+        """
         if self.pinned:
             return
         if claims.get("ref_protected") != "true":

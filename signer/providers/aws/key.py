@@ -167,19 +167,32 @@ def open_key(
         UsageError: ``algorithm-not-offered``, ``aws-pinned-key-needs-arn``, …
         ProviderError: what AWS answered.
     """
-    if pinned is not None and not key.is_key_arn:
-        raise UsageError(
-            "aws-pinned-key-needs-arn",
-            f"public-key pins one key, and aws-kms-key is {key.text}",
-            fix="set aws-kms-key to the key's whole ARN, or take public-key out.",
-        )
     if pinned is not None:  # before anything is asked
-        choose_algorithm(algorithm, pinned.spec)
+        _check_pinned(key, pinned, algorithm)
     api = access.open(
         calls,
         Place(key.text, region),
         lambda role: key_statement(key, region, role, algorithm, pinned=pinned is not None),
     )
+    return find_key(name, api, key, algorithm=algorithm, pinned=pinned)
+
+
+def _check_pinned(key: KeyReference, pinned: PublicKey, algorithm: str | None) -> None:
+    if not key.is_key_arn:
+        raise UsageError(
+            "aws-pinned-key-needs-arn",
+            f"public-key pins one key, and aws-kms-key is {key.text}",
+            fix="set aws-kms-key to the key's whole ARN, or take public-key out.",
+        )
+    choose_algorithm(algorithm, pinned.spec)
+
+
+def find_key(
+    name: str, api: Api, key: KeyReference, *, algorithm: str | None, pinned: PublicKey | None
+) -> AwsKmsKey:
+    """`open_key` for who is signed in already; the arguments and errors are those."""
+    if pinned is not None:
+        _check_pinned(key, pinned, algorithm)
     wants_mac = (
         algorithm is not None and ALGORITHMS[algorithm_named(algorithm)].scheme is Scheme.HMAC
     )

@@ -44,6 +44,7 @@ class VaultKey:
         enabled: whether it may be used.
         not_before: from when on; None for no limit.
         expires: until when; None for no limit.
+        created: when the version was made; None where the vault does not say.
         public_key: None for a symmetric key (``oct-HSM``).
     """
 
@@ -52,6 +53,7 @@ class VaultKey:
     enabled: bool
     not_before: datetime | None
     expires: datetime | None
+    created: datetime | None
     public_key: PublicKey | None
 
 
@@ -70,6 +72,7 @@ def read_key(answer: Mapping[str, Any]) -> VaultKey:
             enabled=attributes.get("enabled") is not False,
             not_before=_moment(attributes.get("nbf", attributes.get("notBefore"))),
             expires=_moment(attributes.get("exp", attributes.get("expires"))),
+            created=_moment(attributes.get("created")),
             public_key=public_key_of(jwk),
         )
     except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:

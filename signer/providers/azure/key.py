@@ -7,8 +7,9 @@ the message, made by the MAC's own hash function, and verifies too, as nobody el
 
 import hashlib
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from signer.assurance import Assurance
 from signer.crypto.algorithms import ALGORITHMS, algorithm_named, azure_name, choose_algorithm
@@ -29,6 +30,12 @@ class Calls(Protocol):
 
     def read_key(self, reference: Reference) -> VaultKey:
         """What the vault says of a key; needs ``keys/read``."""
+
+    def read_rotation(self, reference: Reference) -> Mapping[str, Any]:
+        """The key's rotation policy; needs ``keyrotationpolicies/read``."""
+
+    def credential(self) -> str:
+        """How it signs in, for people."""
 
     def sign(self, reference: Reference, algorithm: str, digest: bytes) -> tuple[str, str]:
         """The identifier of the key that signed, and base64; needs ``keys/sign/action``.
@@ -140,29 +147,70 @@ def open_key(
         UsageError: ``algorithm-not-offered``, ``pinned-key-differs``, …
         ProviderError: not found, disabled, not within its dates, not for signing, denied, …
     """
-    if pinned is not None and reference.version:
-        chosen = choose_algorithm(algorithm, pinned.spec)
-        notes: tuple[str, ...] = (f"the public key is pinned: {reference.identifier} is not read",)
-    else:
+    if pinned is None or not reference.version:
         key = calls.read_key(reference)
-        if not key.reference.version or not reference.covers(key.reference):
-            raise malformed_answer(
-                f"it is about {key.reference.identifier}, and not {reference.identifier}"
-            )
-        _check_usable(key)
-        if pinned is not None and pinned != key.public_key:
-            raise UsageError(
-                "pinned-key-differs",
-                f"public-key is not the key {key.reference.identifier}, which the vault has now",
-                fix="pin the key's version in azure-kv-key too, or give the new version's "
-                "public key after checking that it was rotated on purpose.",
-            )
-        chosen = _choose(algorithm, key)
-        reference, pinned, notes = key.reference, key.public_key, ()
-    return AzureKey(name, calls, reference, algorithm=chosen, public_key=pinned, notes=notes)
+        return use_key(name, calls, reference, key, algorithm=algorithm, pinned=pinned)
+    return AzureKey(
+        name,
+        calls,
+        reference,
+        algorithm=choose_algorithm(algorithm, pinned.spec),
+        public_key=pinned,
+        notes=(f"the public key is pinned: {reference.identifier} is not read",),
+    )
 
 
-def _check_usable(key: VaultKey) -> None:
+def use_key(
+    name: str,
+    calls: Calls,
+    reference: Reference,
+    key: VaultKey,
+    *,
+    algorithm: str | None,
+    pinned: PublicKey | None,
+) -> AzureKey:
+    """`open_key` for a key that was read already.
+
+    Args:
+        name: the provider's.
+        calls: the way to the vault.
+        reference: the key as it was asked for.
+        key: what the vault says of it.
+        algorithm: what the user asked for.
+        pinned: the public key that the user expects.
+
+    Raises:
+        UsageError: ``algorithm-not-offered``, ``pinned-key-differs``.
+        ProviderError: it is another key, or it is disabled, not within its dates, not for signing.
+    """
+    if not key.reference.version or not reference.covers(key.reference):
+        raise malformed_answer(
+            f"it is about {key.reference.identifier}, and not {reference.identifier}"
+        )
+    check_usable(key)
+    if pinned is not None and pinned != key.public_key:
+        raise UsageError(
+            "pinned-key-differs",
+            f"public-key is not the key {key.reference.identifier}, which the vault has now",
+            fix="pin the key's version in azure-kv-key too, or give the new version's "
+            "public key after checking that it was rotated on purpose.",
+        )
+    return AzureKey(
+        name,
+        calls,
+        key.reference,
+        algorithm=_choose(algorithm, key),
+        public_key=key.public_key,
+        notes=(),
+    )
+
+
+def check_usable(key: VaultKey) -> None:
+    """Refuse a key that would not sign.
+
+    Raises:
+        ProviderError: it is disabled, not within its dates, or not for signing.
+    """
     now = datetime.now(UTC)
     name = key.reference.identifier
     if not key.enabled:

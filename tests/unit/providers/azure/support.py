@@ -72,6 +72,12 @@ class InMemory:
         self.reads += 1
         return read_key(describe_key(self.vault, reference.name, self._find(reference)).content)
 
+    def read_rotation(self, reference: Reference) -> Mapping[str, Any]:
+        return {}
+
+    def credential(self) -> str:
+        return "in memory"
+
     def sign(self, reference: Reference, algorithm: str, digest: bytes) -> tuple[str, str]:
         if len(digest) not in (32, 48, 64):
             raise ProviderError("kms-validation", "ValidationException", fix="a digest")

@@ -1,0 +1,106 @@
+"""The signing policy: whether it counts here, and which of its rules would allow this run."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from signer.doctor.check import Check, fail, ok, skip, warn
+from signer.errors import GateError, SignerError
+from signer.providers import Provider
+from signer.settings import SignSettings
+from signer.stating import request_for
+
+if TYPE_CHECKING:
+    from signer.gate.decide import Gate
+    from signer.gate.matching import Request
+    from signer.gate.policy import Rule
+
+_SHOWN = 20
+
+
+def load_policy(settings: SignSettings, environ: Mapping[str, str]) -> "tuple[Gate | None, Check]":
+    """The gate, and the check ``signing-policy``.
+
+    Args:
+        settings: where the policy is, and what pins it.
+        environ: the step's environment.
+    """
+    from signer.gate.decide import open_gate
+
+    try:
+        gate = open_gate(settings, environ)
+    except SignerError as error:
+        return None, fail("signing-policy", error)
+    if gate is None:
+        return None, skip("signing-policy", "no signing-policy is set: every run may sign")
+    policy = gate.file.policy
+    count = len(policy.rules)
+    told = (
+        f"{gate.file.path}: {count} rule{'s' if count > 1 else ''}, sha256:{gate.file.sha256}, "
+        f"{'pinned' if gate.pinned else 'not pinned: it counts on protected refs only'}"
+    )
+    if policy.identity == "environment":
+        return gate, warn(
+            "signing-policy",
+            f"{told}; identity: environment, which any step of the job can set",
+            fix="take identity: environment out of the policy, and give the job `id-token: write`.",
+        )
+    return gate, ok("signing-policy", told)
+
+
+def decide(
+    gate: "Gate | None",
+    claims: Mapping[str, str] | None,
+    provider: Provider | None,
+    settings: SignSettings,
+    size: int | None,
+) -> "tuple[Rule | None, Check]":
+    """The rule that allows, and the check ``signing-rule``.
+
+    Args:
+        gate: None where there is no signing policy, or one that does not load.
+        claims: the run's; None where they are not known.
+        provider: the key; None where it could not be had, and only the run is looked at.
+        settings: with what is to be signed.
+        size: of the largest audit file, in bytes; None where there is none yet.
+    """
+    if gate is None:
+        why = "no signing-policy is set" if settings.signing_policy is None else "it does not load"
+        return None, skip("signing-rule", why)
+    if gate.file.policy.identity == "environment":
+        from signer.gate.identity import environment_claims
+
+        claims = environment_claims(gate.environ)
+    if claims is None:
+        return None, skip("signing-rule", "the run's claims are not known: see token")
+    request = request_for(settings, provider, size) if provider else None
+    try:
+        rule = gate.decide(claims, request)
+    except GateError as error:
+        if error.code != "not-allowed":
+            return None, fail("signing-rule", error)
+        return None, fail("signing-rule", error, _explained(gate, claims, request))
+    if provider is None:
+        return rule, skip(
+            "signing-rule", f"{rule.name!r} fits this run; whether it allows the key is not known"
+        )
+    without = "" if size is not None else " (for an audit file of any size: none is named)"
+    return rule, ok("signing-rule", f"{rule.name!r} allows this{without}")
+
+
+def _explained(gate: "Gate", claims: Mapping[str, str], request: "Request | None") -> str:
+    """Why no rule allows, rule by rule and claim by claim."""
+    from signer.gate.matching import ask
+
+    lines = ["no rule of the signing policy allows this:"]
+    rules = ask(gate.file.policy, claims, request).rules
+    for one in rules[:_SHOWN]:
+        missed = "; ".join(
+            f"{line.name} is {'absent' if line.actual is None else repr(line.actual[:200])}, "
+            f"wanted {line.wanted}"
+            for line in one.lines
+            if not line.matched
+        )
+        lines.append(f"- {one.rule.name}: {missed}")
+    if len(rules) > _SHOWN:
+        lines.append(f"- and {len(rules) - _SHOWN} more")
+    return "\n".join(lines)

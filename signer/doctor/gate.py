@@ -64,7 +64,8 @@ def decide(
         size: of the largest audit file, in bytes; None where there is none yet.
     """
     if gate is None:
-        why = "no signing-policy is set" if settings.signing_policy is None else "it does not load"
+        loads = settings.signing_policy is None
+        why = "no signing-policy is set" if loads else "it does not load: see signing-policy"
         return None, skip("signing-rule", why)
     if gate.file.policy.identity == "environment":
         from signer.gate.identity import environment_claims

@@ -2,8 +2,7 @@
 
 Source: Azure Key Vault REST API reference, 2025-07-01 (``GET /keys/NAME/VERSION``, ``sign``,
 ``verify``, ``GET /keys/NAME/rotationpolicy``, ``GET /deletedkeys/NAME``,
-``GET /secrets/NAME/VERSION``) and "Authentication,
-requests and responses".
+``GET /secrets/NAME/VERSION``) and "Authentication, requests and responses".
 """
 
 import json

@@ -12,7 +12,8 @@ import yaml
 
 from signer.audit.statement import Statement
 from signer.gate.policy import SigningPolicy
-from signer.settings import SignSettings, VerifySettings, fields_of, variable_for
+from signer.settings.given import variable_for
+from signer.settings.models import SignSettings, VerifySettings, default_of, fields_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -21,7 +22,9 @@ def settings_table() -> str:
     """The settings as a Markdown table."""
     names: dict[str, str] = {}
     for model in (SignSettings, VerifySettings):
-        names |= fields_of(model)
+        for name, meaning in fields_of(model).items():
+            default = default_of(model, name)
+            names[name] = f"{meaning} Default: `{default}`." if default else meaning
     inputs = yaml.safe_load((ROOT / "action.yml").read_text())["inputs"]
     rows = [f"| `{name}` | `{variable_for(name)}` | {names[name]} |" for name in inputs]
     return "\n".join(["| input, option | environment | meaning |", "|---|---|---|", *rows])

@@ -10,18 +10,11 @@ from signer.github.paths import JobPaths
 from signer.log import Log, RunnerLog
 from signer.process import run, tolerant_streams
 from signer.report import write_checked, write_refused, write_signed, write_skipped
-from signer.settings import (
-    NOT_YET,
-    DoctorSettings,
-    Given,
-    Settings,
-    SignSettings,
-    VerifySettings,
-    fields_of,
-    load,
-    nearest,
-)
-from signer.unauthorized import SKIPPED, may_be_skipped
+from signer.settings.conflicts import NOT_YET
+from signer.settings.given import Given
+from signer.settings.load import load, nearest
+from signer.settings.models import DoctorSettings, Settings, SignSettings, VerifySettings, fields_of
+from signer.sign.unauthorized import SKIPPED, may_be_skipped
 
 _MODES: dict[str, type[Settings]] = {
     "sign": SignSettings,
@@ -46,7 +39,7 @@ def act(environ: Mapping[str, str], log: Log, *, container: bool = True) -> int:
         container: whether this runs in a Docker action's container.
 
     Returns:
-        The exit code: 0, or 1 where something was not verified.
+        The exit code: 0; 1 where something was not verified; of mode doctor, the worst check's.
 
     Raises:
         SignerError: whatever else goes wrong.
@@ -77,7 +70,7 @@ def act(environ: Mapping[str, str], log: Log, *, container: bool = True) -> int:
 
 
 def _sign(settings: SignSettings, environ: Mapping[str, str], log: Log, paths: JobPaths) -> int:
-    from signer.sign_job import sign
+    from signer.sign.job import sign
 
     signed = sign(settings, environ, log, paths, count_decisions=settings.show_summary)
     if signed is None:
@@ -88,7 +81,7 @@ def _sign(settings: SignSettings, environ: Mapping[str, str], log: Log, paths: J
 
 
 def _verify(settings: VerifySettings, environ: Mapping[str, str], log: Log, paths: JobPaths) -> int:
-    from signer.verify_job import check, own_repository
+    from signer.verify.job import check, own_repository
 
     own = own_repository(settings, environ)
     checked = check(settings, environ, log, paths, own_repository=own)

@@ -4,17 +4,18 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from signer import __version__
+from signer.commands.options import EXIT_CODES, add_command, add_options, said
+from signer.commands.printing import print_json, print_text
 from signer.errors import SignerError, UsageError
 from signer.github.commands import log_line
 from signer.log import Log, RunnerLog, TerminalLog
-from signer.options import EXIT_CODES, add_command, add_options, said
-from signer.printing import print_json, print_text
 from signer.process import run, tolerant_streams
 from signer.progress import progress_bar
-from signer.settings import SignSettings, VerifySettings, load
+from signer.settings.load import load, nearest
+from signer.settings.models import SignSettings, VerifySettings
 
 _DESCRIPTION = "Sign policy audits with keys nobody can copy, and check them years later, offline."
 _SIGN_EXAMPLES = """examples:
@@ -40,6 +41,14 @@ _INSPECT_EXAMPLES = """examples:
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors look like all others, and are no workflow commands either."""
+
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse what is unknown here, where it is known what the command has."""
+        parsed, unknown = super().parse_known_args(*args, **kwargs)
+        if unknown:
+            name = unknown[0].split("=")[0]
+            self.error(f"unknown argument {name}{nearest(name, [*self._option_string_actions])}")
+        return parsed, unknown
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
@@ -72,30 +81,34 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="signer", description=_DESCRIPTION, epilog=EXIT_CODES, allow_abbrev=False)
     top.add_argument("--version", action="version", version=f"signer {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    sign = add_command(commands, "sign", "sign audit files", _SIGN_EXAMPLES, _sign)
+    sign = add_command(commands, "sign", "AUDIT...", "sign audit files", _SIGN_EXAMPLES, _sign)
     sign.add_argument("audit", nargs="*", metavar="AUDIT", help="path or glob; ! leaves out")
     add_options(sign, SignSettings)
-    verify = add_command(commands, "verify", "verify a signed audit", _VERIFY_EXAMPLES, _verify)
+    verify = add_command(
+        commands, "verify", "AUDIT_OR_DIGEST...", "verify a signed audit", _VERIFY_EXAMPLES, _verify
+    )
     verify.add_argument("audit", nargs="*", metavar="AUDIT_OR_DIGEST", help="path, or sha256:HEX")
     add_options(verify, VerifySettings)
     inspect = add_command(
-        commands, "inspect", "show what a bundle says, unverified", _INSPECT_EXAMPLES, _inspect
+        commands,
+        "inspect",
+        "BUNDLE",
+        "show what a bundle says, unverified",
+        _INSPECT_EXAMPLES,
+        _inspect,
     )
     inspect.add_argument("bundle", metavar="BUNDLE", help="path of a signed audit")
-    from signer import keys_cli, kms_cli, policy_cli
-    from signer.doctor import command as doctor
+    from signer.commands import doctor, keys, kms, policy
 
-    doctor.add_commands(commands)
-    kms_cli.add_commands(commands)
-    keys_cli.add_commands(commands)
-    policy_cli.add_commands(commands)
+    for module in (doctor, kms, keys, policy):
+        module.add_commands(commands)
     return top
 
 
 def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -> int:
     from signer.github.paths import JobPaths
-    from signer.sign_job import sign
-    from signer.unauthorized import SKIPPED, may_be_skipped
+    from signer.sign.job import sign
+    from signer.sign.unauthorized import SKIPPED, may_be_skipped
 
     given = said(arguments, SignSettings)
     if may_be_skipped(given, environ):
@@ -134,7 +147,7 @@ def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -
 
 def _verify(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -> int:
     from signer.github.paths import JobPaths
-    from signer.verify_job import check, own_repository
+    from signer.verify.job import check, own_repository
 
     try:
         settings = load(VerifySettings, said(arguments, VerifySettings), environ)

@@ -11,7 +11,7 @@ from signer.envelope.dsse import Envelope
 from signer.errors import UsageError
 from signer.github.commands import log_line
 from signer.small_files import read_small_file
-from signer.verdict import Verified
+from signer.verify.verdict import Verified
 
 _PROVES = {
     Assurance.DIGEST: "integrity only, no origin",

@@ -10,7 +10,7 @@ from typing import Any
 from signer.audit.find import OWN_SUFFIXES, find_audit_files
 from signer.errors import AuditFileError
 from signer.log import Log
-from signer.settings import Settings
+from signer.settings.models import Settings
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
@@ -27,7 +27,8 @@ def find_files(lines: tuple[str, ...], settings: Settings, log: Log) -> list[Pat
         log: where that is said.
 
     Raises:
-        AuditFileError: ``audit-file-not-found``, ``audit-file-is-result`` or ``audit-file-name``.
+        AuditFileError: ``audit-file-not-found``, ``audit-file-is-result``, ``audit-file-name`` or
+            ``audit-file-not-regular``.
     """
     found = find_audit_files(lines)
     nothing_left = () if found.files or found.unmatched else (" ".join(settings.audit_file),)
@@ -55,6 +56,13 @@ def find_files(lines: tuple[str, ...], settings: Settings, log: Log) -> list[Pat
                 "its path has a control character, which no log and no list of files can show",
                 fix="rename it.",
                 path=repr(str(path)),
+            )
+        if os.path.isdir(path):  # what results would be called is not even known of `.`
+            raise AuditFileError(
+                "audit-file-not-regular",
+                "this is a directory",
+                fix="name a file, or a glob such as FOLDER/*.jsonl.",
+                path=str(path),
             )
     return list(found.files)
 

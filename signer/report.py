@@ -13,8 +13,8 @@ from signer.github.summary import cell, code, document, table
 from signer.job_files import flat
 
 if TYPE_CHECKING:  # one of the two jobs is never loaded
-    from signer.sign_job import Signed
-    from signer.verify_job import Checked
+    from signer.sign.job import Signed
+    from signer.verify.job import Checked
 
 _ASSURANCE = {
     "digest": "integrity only: anybody could have made this record",

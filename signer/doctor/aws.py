@@ -18,7 +18,7 @@ from signer.providers.aws.policy import Statement, key_statement
 from signer.providers.aws.reference import KeyReference, RoleReference, choose_region, parse_key
 from signer.providers.choose import aws_access
 from signer.providers.host import Host
-from signer.settings import SignSettings
+from signer.settings.models import SignSettings
 
 _SECONDS = 10.0
 

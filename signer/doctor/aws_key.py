@@ -27,7 +27,7 @@ from signer.providers.aws.failures import Place, explain
 from signer.providers.aws.key import find_key
 from signer.providers.aws.reference import KeyReference
 from signer.providers.choose import pinned_key
-from signer.settings import SignSettings
+from signer.settings.models import SignSettings
 
 READS = ("kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetPublicKey")
 """What is asked beside what signing asks; each may be denied."""

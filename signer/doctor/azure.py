@@ -19,7 +19,7 @@ from signer.providers.azure.key import Calls, open_key, use_key
 from signer.providers.azure.names import Reference, parse_key
 from signer.providers.choose import azure_access, pinned_key
 from signer.providers.host import Host
-from signer.settings import SignSettings
+from signer.settings.models import SignSettings
 
 EXPIRES_SOON = timedelta(days=30)
 

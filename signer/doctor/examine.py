@@ -18,8 +18,10 @@ from signer.github.paths import JobPaths
 from signer.log import Log
 from signer.providers.choose import provider_name, require_assurance
 from signer.providers.host import Host
-from signer.settings import DoctorSettings, Given, SignSettings, load
-from signer.unauthorized import SKIPPED, may_be_skipped
+from signer.settings.given import Given
+from signer.settings.load import load
+from signer.settings.models import DoctorSettings, SignSettings
+from signer.sign.unauthorized import SKIPPED, may_be_skipped
 
 _ISSUER = "the token's issuer"
 _AFTER_SETTINGS = (

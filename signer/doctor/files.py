@@ -11,8 +11,8 @@ from signer.errors import OutputError, SignerError
 from signer.github.paths import JobPaths
 from signer.job_files import find_files
 from signer.log import Log
-from signer.settings import DoctorSettings
-from signer.signing import formats_of, output_folder, plan_targets
+from signer.settings.models import DoctorSettings
+from signer.sign.signing import formats_of, output_folder, plan_targets
 
 _FIRST_BYTES = 4096
 _SHOWN = 3

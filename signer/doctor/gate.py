@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from signer.doctor.check import Check, fail, ok, skip, warn
 from signer.errors import GateError, SignerError
 from signer.providers import Provider
-from signer.settings import SignSettings
-from signer.stating import request_for
+from signer.settings.models import SignSettings
+from signer.sign.stating import request_for
 
 if TYPE_CHECKING:
     from signer.gate.decide import Gate

@@ -11,7 +11,7 @@ from signer.errors import ProviderError, SignerError
 from signer.providers import kms
 from signer.providers.choose import open_chosen
 from signer.providers.host import Host
-from signer.settings import SignSettings, default_kms_directory
+from signer.settings.models import SignSettings, default_kms_directory
 
 
 def look_at_kms(settings: SignSettings, host: Host) -> Findings:

@@ -11,7 +11,7 @@ from signer.gate.identity import ProvedIdentity, environment_claims, prove
 from signer.gate.policy import GITHUB_ISSUER, PolicyFile, Rule, load
 
 if TYPE_CHECKING:
-    from signer.settings import SignSettings
+    from signer.settings.models import SignSettings
 
 _ALWAYS_STATED = ("repository", "repository_id")
 

@@ -9,7 +9,7 @@ from signer.providers import Provider
 from signer.providers.aws.reference import SECRET_SCHEME
 from signer.providers.azure.names import SECRET_PREFIX
 from signer.providers.host import Host
-from signer.settings import Settings, default_kms_directory
+from signer.settings.models import Settings, default_kms_directory
 
 if TYPE_CHECKING:
     from signer.crypto.keys import PublicKey

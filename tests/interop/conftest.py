@@ -10,8 +10,8 @@ import pytest
 
 from signer.crypto.keys import PublicKey
 from signer.providers import kms
-from signer.settings import SignSettings
-from signer.signing import sign_audit_files
+from signer.settings.models import SignSettings
+from signer.sign.signing import sign_audit_files
 from tests.peers import require
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "opa-decisions.jsonl"

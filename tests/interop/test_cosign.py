@@ -12,8 +12,8 @@ from signer.crypto.keys import PublicKey
 from signer.crypto.verifier import PublicKeyVerifier
 from signer.envelope import dsse
 from signer.errors import AuditFileError, VerificationError
-from signer.verdict import Demands
-from signer.verifying import verify
+from signer.verify.verdict import Demands
+from signer.verify.verifying import verify
 from tests.interop.conftest import EXAMPLE, Run, SignWith
 
 # cosign hashes with SHA-256 whatever the key: it verifies these three kinds.

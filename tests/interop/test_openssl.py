@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from signer.crypto.algorithms import ALGORITHMS
 from signer.providers import hmac_key
-from signer.settings import SignSettings
-from signer.signing import sign_audit_files
+from signer.settings.models import SignSettings
+from signer.sign.signing import sign_audit_files
 from tests.interop.conftest import EXAMPLE, Signed, SignWith
 from tests.peers import require
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers import engine, npm_tools, python_tools
+from tests.peers import aws_v2, engine, npm_tools, python_tools
 from tests.peers.cache import BIN, missing_reason
 from tests.peers.go_tools import GO_TOOLS
 from tests.peers.npm_tools import NPM_TOOLS
@@ -27,7 +27,7 @@ def find(name: str) -> Path | None:
     """The peer's program (of packages, their folder), or nothing where it is not on this machine.
 
     Args:
-        name: ``docker`` (a client whose engine answers), a key of :data:`GO_TOOLS`, of
+        name: ``docker`` (a client whose engine answers), ``aws-v2``, a key of :data:`GO_TOOLS`, of
             :data:`PYTHON_TOOLS`, of :data:`SYSTEM_TOOLS` or of :data:`NPM_TOOLS` (the folder
             with ``node_modules``).
 
@@ -36,6 +36,8 @@ def find(name: str) -> Path | None:
     """
     if name == "docker":
         return engine.client() if engine.answers() else None
+    if name == "aws-v2":
+        return aws_v2.program()
     if name in NPM_TOOLS:
         return npm_tools.folder(name)
     if name in PYTHON_TOOLS:

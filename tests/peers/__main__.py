@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from tests.peers import SYSTEM_TOOLS, engine, go_tools, npm_tools, python_tools
+from tests.peers import SYSTEM_TOOLS, aws_v2, engine, go_tools, npm_tools, python_tools
 from tests.peers.cache import PeerError, note
 from tests.peers.commands import apt_install
 from tests.peers.go_tools import GO_TOOLS
@@ -26,6 +26,7 @@ def main() -> int:
     """
     debian: dict[str, Step] = {
         **{name: partial(_system, name) for name in SYSTEM_TOOLS},
+        "aws-v2": aws_v2.install,
         "docker": engine.start,
         "base": engine.base_image,
         "image": engine.build,

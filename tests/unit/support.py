@@ -14,8 +14,8 @@ from signer.crypto.verifier import PublicKeyVerifier
 from signer.envelope import bundle, dsse
 from signer.errors import SignerError
 from signer.providers import Provider, hmac_key, kms, sha256_digest
-from signer.settings import SignSettings
-from signer.signing import SignedAudit, sign_audit_files
+from signer.settings.models import SignSettings
+from signer.sign.signing import SignedAudit, sign_audit_files
 
 SECRET = "a secret of thirty-two bytes, ok"
 EVENTS = b'{"decision":1}\n{"decision":2}\n{"decision":3}\n'

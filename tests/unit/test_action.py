@@ -13,7 +13,8 @@ import yaml
 from signer.action import act
 from signer.errors import SettingsError, SignerError, UsageError
 from signer.log import RunnerLog
-from signer.settings import NOT_YET, SignSettings, VerifySettings, fields_of
+from signer.settings.conflicts import NOT_YET
+from signer.settings.models import SignSettings, VerifySettings, fields_of
 from tests.unit import runner
 from tests.unit.support import EVENTS, SECRET, RecordedLog, message_bundle
 
@@ -240,6 +241,12 @@ def test_a_signed_audit_that_is_missing_is_a_no(step: Step) -> None:
     assert step.outputs["reason"] == "bundle-not-found"
 
 
+def test_the_log_says_what_was_verified(step: Step) -> None:
+    step.run(audit_file="audit.jsonl")
+    assert step.run(mode="verify", audit_file="audit.jsonl", integrity_only="true") == 0
+    assert step.log.infos[-1].startswith("verified audit.jsonl: sha256:")
+
+
 def test_nothing_to_verify_is_never_a_yes(step: Step) -> None:
     said = {"mode": "verify", "integrity_only": "true", "if_no_files_found": "ignore"}
     assert step.run(**said, audit_file="none*") == 2
@@ -398,7 +405,7 @@ def test_an_unforeseen_error_is_no_yes(step: Step, monkeypatch: pytest.MonkeyPat
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("unforeseen")
 
-    monkeypatch.setattr("signer.verify_job.check", fail)
+    monkeypatch.setattr("signer.verify.job.check", fail)
     with pytest.raises(ZeroDivisionError):
         step.run(mode="verify", audit_file="audit.jsonl", integrity_only="true")
     assert (step.outputs["verified"], step.outputs["reason"]) == ("false", "internal")

@@ -14,7 +14,7 @@ import pytest
 from signer import __version__, cli
 from signer.log import Log
 from signer.process import _outcome
-from signer.settings import SignSettings, VerifySettings, fields_of
+from signer.settings.models import SignSettings, VerifySettings, fields_of
 from tests.unit import runner
 from tests.unit.support import EVENTS, SECRET, Keys, payload_of, sign_one, signed_statement
 
@@ -360,3 +360,43 @@ def test_errors_of_the_gates_commands_are_told(signer: Signer, command: str) -> 
     assert "error[" in done.err
     if "--json" in command:
         assert done.json["code"] == "policy-not-found"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "command"),
+    [
+        (("sign", "a", "--providr", "kms"), "unknown argument --providr; did you mean --provider?",
+         "signer sign"),
+        (("sign", "a", "--outputdir=x"), "--outputdir; did you mean --output-directory?",
+         "signer sign"),
+        (("inspect", "a", "b"), "unknown argument b\n", "signer inspect"),
+        (("kms", "create-key", "--key-spc", "X"), "did you mean --key-spec?",
+         "signer kms create-key"),
+    ],
+)  # fmt: skip
+def test_an_unknown_argument_is_named_with_what_is_near_in_that_command(
+    signer: Signer, arguments: tuple[str, ...], said: str, command: str
+) -> None:
+    done = signer(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+    assert f"usage: {command} [" in done.err
+    assert f"fix: see {command} --help" in done.err
+
+
+def test_what_is_done_by_default_can_be_switched_off(signer: Signer) -> None:
+    arguments = cli.parser().parse_args(["sign", "a", "--identity-evidence", "false"])
+    assert arguments.identity_evidence == "false"
+
+
+@pytest.mark.parametrize("name", [".", "..", "/", "folder"])
+@pytest.mark.parametrize("command", [("sign", "--provider", "kms"), ("verify", "--key", "k.pub")])
+def test_a_directory_is_no_audit_file(
+    signer: Signer, audit: Path, name: str, command: tuple[str, ...]
+) -> None:
+    (audit.parent / "folder").mkdir()
+    (audit.parent / "k.pub").write_bytes(b"")
+    done = signer(*command, name)
+    assert done.code == 2
+    assert done.err.startswith(f"error[audit-file-not-regular]: {name}: this is a directory")
+    assert not (audit.parent / ".data").exists()

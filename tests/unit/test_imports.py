@@ -102,7 +102,7 @@ def test_many_files_are_signed_without_multiprocessing(tmp_path: Path) -> None:
 
 
 def test_nothing_happens_at_import() -> None:
-    code = "import signer.cli, signer.action, signer.process, signer.settings"
+    code = "import signer.cli, signer.action, signer.process, signer.settings.load"
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", "-c", code],
         cwd=Path(__file__).parents[2],

@@ -6,7 +6,7 @@ import pytest
 
 from signer.errors import AuditFileError
 from signer.job_files import find_files
-from signer.settings import SignSettings
+from signer.settings.models import SignSettings
 from tests.unit.support import RecordedLog
 
 

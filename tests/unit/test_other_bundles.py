@@ -10,8 +10,8 @@ import pytest
 
 from signer.assurance import Assurance
 from signer.errors import UsageError
-from signer.verdict import Demands
-from signer.verifying import verify
+from signer.verify.verdict import Demands
+from signer.verify.verifying import verify
 from tests.unit.support import (
     EVENTS,
     Keys,

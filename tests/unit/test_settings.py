@@ -7,16 +7,15 @@ import pytest
 
 from signer.assurance import Assurance
 from signer.errors import SettingsError
-from signer.settings import (
-    NOT_YET,
-    Given,
+from signer.settings.conflicts import NOT_YET
+from signer.settings.given import Given, variable_for
+from signer.settings.load import load
+from signer.settings.models import (
     Settings,
     SignSettings,
     VerifySettings,
     default_kms_directory,
     fields_of,
-    load,
-    variable_for,
 )
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -47,7 +46,7 @@ def _problems(
 @pytest.mark.parametrize(
     ("model", "name", "value", "allowed"),
     [
-        (SignSettings, "mode", "Sign", "'sign' or 'verify'"),
+        (SignSettings, "mode", "Sign", "'sign', 'verify' or 'doctor'"),
         (SignSettings, "if-no-files-found", "never", "'error', 'warn' or 'ignore'"),
         (SignSettings, "provider", "aws", "'hmac' or 'sha256'"),
         (SignSettings, "audit-format", "yaml", "'jsonl', 'json', 'sarif' or 'bytes'"),
@@ -183,6 +182,12 @@ def test_settings_of_a_provider_that_is_not_chosen_are_refused(name: str) -> Non
     [problem] = _problems(SignSettings, {variable_for(name): "x", "POLICY_SIGNING_KEY": SECRET})
     assert variable_for(name) in problem
     assert _load(provider="kms", **{name: "x"})
+
+
+def test_the_providers_variable_under_the_name_that_others_have_is_not_ignored() -> None:
+    [problem] = _problems(SignSettings, {"POLICY_PROVIDER": "kms"})
+    assert problem.startswith("setting-conflict: POLICY_PROVIDER is set")
+    assert _load(SignSettings, {"POLICY_PROVIDER": "aws"}, provider="kms").provider == "kms"
 
 
 @pytest.mark.parametrize("name", NOT_YET)

@@ -27,8 +27,8 @@ from signer.errors import (
     VerificationError,
 )
 from signer.providers import Provider
-from signer.settings import SignSettings
-from signer.signing import SignedAudit, sign_audit_files
+from signer.settings.models import SignSettings
+from signer.sign.signing import SignedAudit, sign_audit_files
 from tests.unit.support import (
     EVENTS,
     BrokenProvider,

@@ -16,8 +16,8 @@ from signer.audit.statement import Run, format_time
 from signer.crypto.verifier import Verifier
 from signer.errors import AuditFileError, SignerError, VerificationError
 from signer.providers import Provider
-from signer.verdict import Demands, Verified
-from signer.verifying import verify
+from signer.verify.verdict import Demands, Verified
+from signer.verify.verifying import verify
 from tests.unit.support import (
     EVENTS,
     SECRET,

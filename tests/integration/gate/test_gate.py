@@ -13,7 +13,6 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from signer import verify_job
 from signer.action import act
 from signer.cli import parser
 from signer.errors import GateError, OutputError, ProviderError, SignerError
@@ -21,7 +20,10 @@ from signer.gate import issuer as issuers
 from signer.gate.policy import GITHUB_ISSUER
 from signer.github import oidc
 from signer.github.paths import JobPaths
-from signer.settings import Given, VerifySettings, load
+from signer.settings.given import Given
+from signer.settings.load import load
+from signer.settings.models import VerifySettings
+from signer.verify import job as verify_job
 from tests.issuer import Issuer
 from tests.unit import runner
 from tests.unit.support import EVENTS, RecordedLog, payload_of

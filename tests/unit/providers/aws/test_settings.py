@@ -3,7 +3,9 @@
 import pytest
 
 from signer.errors import SettingsError
-from signer.settings import Given, Settings, SignSettings, VerifySettings, load
+from signer.settings.given import Given
+from signer.settings.load import load
+from signer.settings.models import Settings, SignSettings, VerifySettings
 
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 ROLE = "arn:aws:iam::111122223333:role/policy-audit"

@@ -29,8 +29,8 @@ from signer.errors import ProviderError, UsageError, VerificationError
 from signer.files import refuse_existing, write_all
 from signer.progress import Progress, progress_of
 from signer.providers import Provider
-from signer.settings import SignSettings
-from signer.stating import gated_run, identity_of, permit_for, policy_facts
+from signer.settings.models import SignSettings
+from signer.sign.stating import gated_run, identity_of, permit_for, policy_facts
 
 if TYPE_CHECKING:  # only runs with a signing policy load the gate
     from signer.gate.decide import Gate, Permit

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from signer.errors import AuditFileError, UsageError
-from signer.settings import (
+from signer.settings.given import Given
+from signer.settings.models import (
     DoctorSettings,
-    Given,
     Settings,
     SignSettings,
     VerifySettings,
+    default_of,
     fields_of,
     is_flag,
 )
@@ -31,13 +32,19 @@ _SHORT = {"public-key": "--key"}
 
 
 def add_command(
-    commands: Any, name: str, description: str, examples: str, job: Callable[..., int]
+    commands: Any,
+    name: str,
+    operand: str,
+    description: str,
+    examples: str,
+    job: Callable[..., int],
 ) -> argparse.ArgumentParser:
     """Add a command that takes ``--json`` and ``--github``.
 
     Args:
         commands: the sub-commands of a parser.
         name: the command.
+        operand: what its usage shows behind the options.
         description: one line, without a full stop.
         examples: shown below its options.
         job: what it does, with arguments, environment and log; returns the exit code.
@@ -46,6 +53,7 @@ def add_command(
         name,
         help=description,
         description=description[0].upper() + description[1:] + ".",
+        usage=f"%(prog)s [OPTIONS] {operand}",
         epilog=f"{examples}\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -66,10 +74,14 @@ def add_options(command: argparse.ArgumentParser, model: type[Settings]) -> None
         if name in _HIDDEN:
             continue
         flags = [f"--{name}", *([_SHORT[name]] if name in _SHORT else [])]
+        default = default_of(model, name)
         text = description.removeprefix("Verifying: ").replace("`", "").replace("%", "%%")
-        if is_flag(model, name):
+        if is_flag(model, name) and default == "false":
+            text = text.replace(" (true or false)", "").replace("true or false; ", "")
             command.add_argument(*flags, action="store_const", const="true", help=text)
-        elif name == "expect":
+            continue
+        text += f" Default: {default}." if default else ""
+        if name == "expect":
             command.add_argument(*flags, action="append", metavar="NAME=VALUE", help=text)
         else:
             command.add_argument(*flags, metavar="VALUE", help=text)

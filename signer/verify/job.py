@@ -20,13 +20,13 @@ from signer.log import Log
 from signer.progress import Progress, progress_of
 from signer.providers.choose import open_provider
 from signer.providers.host import Host
-from signer.settings import VerifySettings
+from signer.settings.models import VerifySettings
 from signer.small_files import read_small_file
-from signer.verdict import Demands, Verified
-from signer.verifying import verify
+from signer.verify.verdict import Demands, Verified
+from signer.verify.verifying import verify
 
 if TYPE_CHECKING:  # only who asks for an identity loads the gate
-    from signer.verify_identity import IdentityDemands
+    from signer.verify.identity import IdentityDemands
 
 _DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
 
@@ -150,20 +150,23 @@ def _check(
             answer.results.append(failed)
             continue
         answer.verified[name] = verified
-        answer.results.append(_verified_result(name, verified, verifier, bundle, paths))
+        result = _verified_result(name, verified, verifier, bundle, paths)
+        answer.results.append(result)
+        with_key = result.get("key-fingerprint", result["algorithm"])
+        log.info(f"verified {name}: {result['audit-digest']}, signed with {with_key}")
     return answer
 
 
 def _identity_demands(settings: VerifySettings) -> "IdentityDemands | None":
     if settings.issuer_keys is None and settings.signing_policy is None:
         return None
-    from signer.verify_identity import demands_of
+    from signer.verify.identity import demands_of
 
     return demands_of(settings)
 
 
 def _with_identity(verified: Verified, bundle: Path, demands: "IdentityDemands") -> Verified:
-    from signer.verify_identity import check_identity
+    from signer.verify.identity import check_identity
 
     if verified.statement is None:
         raise ValueError("settings let another kind through where an identity is asked for")

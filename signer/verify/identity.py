@@ -14,8 +14,8 @@ from signer.gate import matching
 from signer.gate.identity import MAX_TOKEN_BYTES, ProvedIdentity, audience_for, verify_token
 from signer.gate.issuer import IssuerKeys, read_snapshot
 from signer.gate.policy import PolicyFile, load
-from signer.settings import VerifySettings
-from signer.stating import key_names
+from signer.settings.models import VerifySettings
+from signer.sign.stating import key_names
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,13 @@ def add_commands(commands: Any) -> None:
     )
     operations = kms.add_subparsers(metavar="OPERATION", required=True)
     create = _operation(operations, "create-key", "make a key", _create)
-    create.add_argument("--key-spec", default="ECC_NIST_P256", help="AWS's name of the spec")
-    create.add_argument("--alias", help="a name for it, alias/NAME")
+    create.add_argument(
+        "--key-spec",
+        default="ECC_NIST_P256",
+        metavar="SPEC",
+        help="AWS's name, such as RSA_3072 or ECC_NIST_EDWARDS25519 (default: ECC_NIST_P256)",
+    )
+    create.add_argument("--alias", metavar="ALIAS", help="a name for it, alias/NAME")
     _operation(operations, "list-keys", "list all keys as JSON", _list)
     for name, description, job in (
         ("describe-key", "show a key as JSON", _describe),
@@ -58,12 +63,15 @@ def _operation(
         name, help=description, description=description[0].upper() + description[1:] + "."
     )
     operation.add_argument(
-        "--kms-directory", type=Path, help="where the keys are (POLICY_KMS_DIRECTORY)"
+        "--kms-directory",
+        type=Path,
+        metavar="DIR",
+        help="where the keys are (POLICY_KMS_DIRECTORY)",
     )
 
     def run(arguments: argparse.Namespace, environ: Mapping[str, str], _log: Log) -> int:
         from signer.kms.service import EmbeddedKms
-        from signer.settings import default_kms_directory
+        from signer.settings.models import default_kms_directory
 
         said = environ.get("POLICY_KMS_DIRECTORY")
         directory = arguments.kms_directory or (

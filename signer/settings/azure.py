@@ -1,23 +1,20 @@
 """Which of the Azure settings contradict each other, or would be ignored."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from signer.errors import UsageError
 from signer.providers.azure.cloud import cloud_of
 from signer.providers.azure.names import SECRET_PREFIX, parse_key, parse_secret
-
-if TYPE_CHECKING:
-    from signer.settings import Given
+from signer.settings.given import SIGNING_KEY, Given
+from signer.settings.problems import ignored, unnamed_key
 
 PROVIDERS = ("azure_kv_sdk", "azure_kv")
-_TRUST = {"public-key", "hmac", "integrity-only"}
 _KEY = ("azure-kv-name", "azure-kv-key")
 _ACCESS = ("azure-tenant-id", "azure-client-id")
 
 
 def problems(
-    given: "Mapping[str, Given]", environ: Mapping[str, str], *, signing: bool
+    given: Mapping[str, Given], environ: Mapping[str, str], *, signing: bool
 ) -> list[UsageError]:
     """Every problem with the Azure settings taken together.
 
@@ -26,22 +23,11 @@ def problems(
         environ: the environment.
         signing: whether to sign, and not to verify.
     """
-    provider = given["provider"].value if "provider" in given else None
-    reference = environ.get("POLICY_SIGNING_KEY", "")
-    fetches = reference.startswith(SECRET_PREFIX)
-    # Verifying, a provider is only looked at where nothing else is trusted.
-    used = signing or not _TRUST & given.keys()
+    reference = environ.get(SIGNING_KEY, "")
+    secret = reference if reference.startswith(SECRET_PREFIX) else None
     found = []
-    if signing and provider is None:
-        found += [
-            UsageError(
-                "setting-conflict",
-                f"{given[name].label} is set, but no provider is chosen: it would be ignored",
-                fix=f"set provider to azure_kv_sdk, or take {given[name].label} out.",
-            )
-            for name in (*_KEY, *(() if fetches else _ACCESS))
-            if name in given
-        ]
+    if signing:
+        found += ignored(given, (*_KEY, *(() if secret else _ACCESS)), "azure_kv_sdk")
     if "azure-tenant-id" in given and "azure-client-id" not in given:
         found.append(
             UsageError(
@@ -51,19 +37,12 @@ def problems(
                 "a managed identity.",
             )
         )
-    if used and provider in PROVIDERS and "azure-kv-name" not in given:
-        found.append(
-            UsageError(
-                "setting-missing",
-                f"provider is {provider}, but azure-kv-name is not set",
-                fix="set the input azure-kv-name, or POLICY_AZURE_KV_NAME in the environment.",
-            )
-        )
-    return found + _name_problems(given, environ, reference if fetches else None)
+    found += unnamed_key(given, "azure-kv-name", PROVIDERS, signing=signing)
+    return found + _name_problems(given, environ, secret)
 
 
 def _name_problems(
-    given: "Mapping[str, Given]", environ: Mapping[str, str], secret: str | None
+    given: Mapping[str, Given], environ: Mapping[str, str], secret: str | None
 ) -> list[UsageError]:
     found = []
     try:

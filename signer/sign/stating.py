@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from signer.audit.reader import AuditFile
 from signer.audit.statement import Digest, Identity, Run, SigningPolicyFacts
 from signer.providers import Provider
-from signer.settings import SignSettings
+from signer.settings.models import SignSettings
 
 if TYPE_CHECKING:  # only runs with a signing policy load the gate
     from signer.gate.decide import Gate, Permit

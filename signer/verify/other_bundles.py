@@ -7,7 +7,7 @@ from signer.assurance import Assurance
 from signer.crypto.verifier import Verifier
 from signer.envelope.bundle import MessageSignature
 from signer.errors import UsageError, VerificationError
-from signer.verdict import (
+from signer.verify.verdict import (
     FORGED,
     Demands,
     Progress,

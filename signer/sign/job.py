@@ -15,8 +15,8 @@ from signer.progress import Progress
 from signer.providers import Provider
 from signer.providers.choose import open_provider
 from signer.providers.host import Host
-from signer.settings import SignSettings
-from signer.signing import SignedAudit, output_folder, sign_audit_files
+from signer.settings.models import SignSettings
+from signer.sign.signing import SignedAudit, output_folder, sign_audit_files
 
 if TYPE_CHECKING:  # only runs with a signing policy load the gate
     from signer.gate.decide import Gate

@@ -7,7 +7,7 @@ GitHub Actions".
 from collections.abc import Mapping
 
 from signer.github.oidc import token_offered
-from signer.settings import SIGNING_KEY, Given, variable_for
+from signer.settings.given import SIGNING_KEY, Given, variable_for
 
 SKIPPED = (
     "policy audit: skipped",

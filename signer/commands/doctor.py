@@ -5,10 +5,10 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+from signer.commands.options import add_command, add_options, said
+from signer.commands.printing import print_json, print_text
 from signer.log import Log
-from signer.options import add_command, add_options, said
-from signer.printing import print_json, print_text
-from signer.settings import DoctorSettings
+from signer.settings.models import DoctorSettings
 
 _EXAMPLES = """examples:
   signer doctor --provider aws_kms_sdk --aws-kms-key alias/audit
@@ -22,7 +22,12 @@ The exit code is 0 where nothing failed, else the highest of the failed checks'.
 def add_commands(commands: Any) -> None:
     """Add ``doctor`` to a parser's sub-commands."""
     doctor = add_command(
-        commands, "doctor", "check, without signing, whether signing would work", _EXAMPLES, _doctor
+        commands,
+        "doctor",
+        "[AUDIT...]",
+        "check, without signing, whether signing would work",
+        _EXAMPLES,
+        _doctor,
     )
     doctor.add_argument("audit", nargs="*", metavar="AUDIT", help="path or glob; ! leaves out")
     add_options(doctor, DoctorSettings)

@@ -21,8 +21,8 @@ from signer.crypto.verifier import Verifier
 from signer.envelope import bundle, dsse, strict_json
 from signer.envelope.dsse import Envelope
 from signer.errors import AuditFileError, VerificationError
-from signer.other_bundles import verify_attestation, verify_message
-from signer.verdict import (
+from signer.verify.other_bundles import verify_attestation, verify_message
+from signer.verify.verdict import (
     FORGED,
     Demands,
     Progress,

@@ -1,0 +1,75 @@
+"""From what was said to a model, or to every problem there is."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from signer.errors import SettingsError, UsageError
+from signer.settings import conflicts
+from signer.settings.given import SIGNING_KEY, Given, variable_for
+from signer.settings.models import Settings, SignSettings, fields_of
+
+Model = TypeVar("Model", bound=Settings)
+
+
+def load(model: type[Model], said: Mapping[str, Given], environ: Mapping[str, str]) -> Model:
+    """Settings from what was said outright and from the environment.
+
+    Args:
+        model: SignSettings, DoctorSettings or VerifySettings.
+        said: kebab-case name to the input's or option's value.
+        environ: the process environment.
+
+    Raises:
+        SettingsError: with every problem there is, not only the first.
+    """
+    names = fields_of(model)
+    given: dict[str, Given] = {}
+    for name in names:
+        if name in said and said[name].value.strip():
+            given[name] = _trimmed(name, said[name])
+        elif value := environ.get(variable_for(name), "").strip():
+            given[name] = Given(variable_for(name), value, outright=False)
+    problems = conflicts.problems(said, given, environ, signing=issubclass(model, SignSettings))
+    raw: dict[str, Any] = {name: item.exact or item.value for name, item in given.items()}
+    if key := environ.get(SIGNING_KEY):
+        raw["signing-key"] = key.encode("utf-8", "surrogateescape")
+    try:
+        settings = model.model_validate(raw)
+    except ValidationError as error:
+        problems += [_problem(dict(item), given) for item in error.errors(include_url=False)]
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _trimmed(name: str, given: Given) -> Given:
+    # Each line of audit-file is trimmed by itself, and a command line's argument not at all.
+    return given if name == "audit-file" else replace(given, value=given.value.strip())
+
+
+def nearest(name: str, names: list[str]) -> str:
+    """``; did you mean X?`` where there is something near, else nothing."""
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _problem(item: dict[str, Any], given: Mapping[str, Given]) -> UsageError:
+    name = str(item["loc"][0]) if item["loc"] else ""
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if item["type"] == "missing":
+        return UsageError(
+            "setting-missing",
+            f"{name} is not set",
+            fix=f"set the input {name}, or {variable_for(name)} in the environment.",
+        )
+    label = given[name].label if name in given else name
+    value = given[name].value if name in given else ""
+    return UsageError(
+        "setting-invalid",
+        f"{label} is {value[:200]!r}: {message[0].lower()}{message[1:]}",
+        fix=f"mend {label}; README.md has the table of inputs.",
+    )

@@ -1,0 +1,1 @@
+"""Signing: audit files in, signed audits out."""

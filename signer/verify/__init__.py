@@ -1,0 +1,1 @@
+"""Verifying: a signed audit, and what is trusted, to a verdict."""

@@ -32,7 +32,7 @@ def key_age(created: datetime | None, limit: timedelta | None, no_age: str) -> C
         return ok("key-age", told)
     told = f"{told}; max_key_age is {limit.days} days"
     if age > limit:
-        return fail("key-age", GateError("key-too-old", told, fix=_FIX))
+        return fail("key-age", GateError("not-allowed", told, fix=_FIX))
     if age >= NEARLY * limit:
         return warn("key-age", told, fix=f"soon {_FIX}")
     return ok("key-age", told)

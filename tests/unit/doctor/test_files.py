@@ -118,7 +118,7 @@ def test_results_that_cannot_be_written(
 
 
 def test_results_that_would_be_gone_with_the_container(folder: Path) -> None:
-    given = {"output_directory": folder.parent / "elsewhere"}
-    assert _outputs(folder, "audit.jsonl", **given).status == "ok"
-    check = _outputs(folder, "audit.jsonl", container=True, **given)
+    there = folder.parent / "elsewhere"
+    assert _outputs(folder, "audit.jsonl", output_directory=there).status == "ok"
+    check = _outputs(folder, "audit.jsonl", container=True, output_directory=there)
     assert (check.status, check.code) == ("fail", "output-outside-job")

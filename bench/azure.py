@@ -55,7 +55,7 @@ def measure(azure: StandIn, folder: Path) -> None:
     if az is None:
         print("bench: no az here (make peers), so its figure is missing", file=sys.stderr)
     else:
-        who = ["--username", application.client_id, "--password", application.secret]
+        who = ["--username", application.client_id, f"--password={application.secret}"]
         login = ["login", "--service-principal", *who, "--tenant", azure.entra.tenant]
         quiet = {**environ, "AZURE_CORE_COLLECT_TELEMETRY": "false"}
         run([str(az), *login, "--skip-subscription-discovery"], quiet)()

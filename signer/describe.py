@@ -83,6 +83,10 @@ def _payload(payload: bytes) -> Any:
         return payload.decode("utf-8", "backslashreplace")
 
 
+def _key_made(created: str) -> str:
+    return f"{created} (the word of whoever holds the key, not proved)"
+
+
 def _statement_lines(statement: Statement, *, proved: bool) -> list[str]:
     facts, signing = statement.predicate.audit_file, statement.predicate.signing
     run = statement.predicate.run
@@ -92,6 +96,7 @@ def _statement_lines(statement: Statement, *, proved: bool) -> list[str]:
         ("events", f"{facts.event_count}, Merkle root {facts.merkle_root}"),
         ("signed", f"{signing.time} by {signing.provider} with {signing.algorithm}"),
         ("key", f"{signing.key_fingerprint or 'no public key'} ({signing.key_id})"),
+        *([("key made", _key_made(signing.key_created))] if signing.key_created else []),
         ("assurance", f"{signing.assurance}: {_PROVES[signing.assurance]}"),
     ]
     if run is None:

@@ -96,6 +96,10 @@ def signed_summary(signed: "Signed") -> str:
     ]
     if "key-fingerprint" in first:
         key.append(("Fingerprint", code(first["key-fingerprint"])))
+    if "key-created" in first:
+        key.append(("Key made", code(first["key-created"])))
+    if signed.key_age:
+        key.append(("<b>Key age</b>", cell(signed.key_age)))
     return document(
         "Policy audit signed",
         table(("Audit file", "Events", "Decisions", "Digest", "Signed audit"), rows),

@@ -60,6 +60,11 @@ class Signing(_Model):
     algorithm: str
     key_id: str
     key_fingerprint: str | None = None
+    key_created: Utc | None = Field(
+        default=None,
+        description="when the key was made, in the words of its keeper; where a rule's "
+        "max_key_age asked for it",
+    )
     simulation: bool | None = Field(
         default=None, description="true where the key lives in the embedded software KMS"
     )

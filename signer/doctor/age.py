@@ -4,12 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 from signer.doctor.check import Check, fail, ok, skip, warn
 from signer.errors import GateError
+from signer.gate.key_age import age_of, fits, told, warning
 
 USUAL = timedelta(days=365)
 """From when on a key is called old where no policy says so."""
-
-NEARLY = 0.8
-"""The part of the policy's limit from which on it is warned of."""
 
 _FIX = "rotate it: make a new key, let the alias name it, and keep the old one for verifying."
 
@@ -24,15 +22,15 @@ def key_age(created: datetime | None, limit: timedelta | None, no_age: str) -> C
     """
     if created is None:
         return skip("key-age", f"when the key was made is not known: {no_age}")
-    age = datetime.now(UTC) - created
-    told = f"made {created:%Y-%m-%d}, {age.days} days ago"
+    age = age_of(created, datetime.now(UTC))
+    made = f"made {created:%Y-%m-%d}, {age.days} days ago"
     if limit is None:
         if age > USUAL:
-            return warn("key-age", f"{told}; no signing policy limits its age", fix=_FIX)
-        return ok("key-age", told)
-    told = f"{told}; max_key_age is {limit.days} days"
-    if age > limit:
-        return fail("key-age", GateError("not-allowed", told, fix=_FIX))
-    if age >= NEARLY * limit:
-        return warn("key-age", told, fix=f"soon {_FIX}")
-    return ok("key-age", told)
+            return warn("key-age", f"{made}; no signing policy limits its age", fix=_FIX)
+        return ok("key-age", made)
+    limited = f"{made}; max_key_age is {told(limit)}"
+    if not fits(age, limit):
+        return fail("key-age", GateError("not-allowed", limited, fix=_FIX))
+    if nearly := warning(age, limit):
+        return warn("key-age", f"{made}: {nearly}", fix=f"soon {_FIX}")
+    return ok("key-age", limited)

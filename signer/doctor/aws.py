@@ -23,32 +23,33 @@ from signer.settings.models import SignSettings
 _SECONDS = 10.0
 
 
-def look_at_key(settings: SignSettings, host: Host) -> Findings:
+def look_at_key(settings: SignSettings, host: Host, found: Findings) -> None:
     """Look at the key that the settings name.
 
     Args:
         settings: with a provider of AWS.
         host: the process around.
+        found: takes what is found.
     """
-    found = Findings()
     key = parse_key(settings.aws_kms_key or "")
     access = aws_access(settings, host)
     region = choose_region(key, access.region, host.environ)
     try:
         calls = _calls(settings, access, region, found)
     except SignerError as error:
-        found.checks.append(fail("command-line", error))
-        return found.skip_rest("see command-line", "region", "credentials", *NAMES)
-    found.checks.append(_region(key, access, region))
+        found.add(fail("command-line", error))
+        found.skip_rest("see command-line", "region", "credentials", *NAMES)
+        return
+    found.add(_region(key, access, region))
     place = Place(key.text, region)
     try:
         api = _signed_in(calls, access, place, key, settings)
         caller = _credentials(api, found)
     except SignerError as error:
-        found.checks.append(fail("credentials", error))
-        return found.skip_rest("see credentials", *NAMES)
+        found.add(fail("credentials", error))
+        found.skip_rest("see credentials", *NAMES)
+        return
     look(api, key, settings, settings.aws_role_to_assume or role_of(caller), found)
-    return found
 
 
 def _calls(settings: SignSettings, access: Access, region: str | None, found: Findings) -> Calls:
@@ -57,7 +58,7 @@ def _calls(settings: SignSettings, access: Access, region: str | None, found: Fi
         from signer.providers.aws.cli import CliCalls
 
         command = CliCalls(region, access.host.environ)
-        found.checks.append(ok("command-line", command.version()))
+        found.add(ok("command-line", command.version()))
         return command
     from signer.providers.aws.sdk import SdkCalls
 
@@ -101,7 +102,7 @@ def _credentials(api: Api, found: Findings) -> str:
         error = explain(failure, "sts:GetCallerIdentity", api.place)
         if error.code.startswith(("aws-credentials", "aws-clock", "aws-profile", "aws-region")):
             raise error from failure
-        found.checks.append(ok("credentials", f"{kind}; AWS does not tell whose ({failure.code})"))
+        found.add(ok("credentials", f"{kind}; AWS does not tell whose ({failure.code})"))
         return ""
     tell_time(answer, found)
     caller = str(answer.get("Arn"))
@@ -115,5 +116,5 @@ def _credentials(api: Api, found: Findings) -> str:
         )
     else:
         check = ok("credentials", told)
-    found.checks.append(check)
+    found.add(check)
     return caller

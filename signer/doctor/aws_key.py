@@ -10,7 +10,6 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from signer.crypto.algorithms import ALGORITHMS, choose_algorithm
@@ -19,12 +18,12 @@ from signer.doctor.check import Check, Status, fail, ok, skip, warn
 from signer.doctor.findings import Findings
 from signer.doctor.identity import seconds_ahead
 from signer.doctor.key_policy import who_else
-from signer.errors import SignerError, UsageError, VerificationError
+from signer.errors import ProviderError, SignerError, UsageError, VerificationError
 from signer.providers import Provider
 from signer.providers.aws.api import Api
 from signer.providers.aws.calls import Answer, AwsFailure
 from signer.providers.aws.failures import Place, explain
-from signer.providers.aws.key import find_key
+from signer.providers.aws.key import creation_date, find_key
 from signer.providers.aws.reference import KeyReference
 from signer.providers.choose import pinned_key
 from signer.settings.models import SignSettings
@@ -35,6 +34,7 @@ READS = ("kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetPublicKey")
 NAMES = ("key", "public-key", "dry-run", "key-policy")
 """The checks that are made here."""
 
+_DENIED = "aws-access-denied"
 _SIGNS, _AUTHENTICATES = "SIGN_VERIFY", "GENERATE_VERIFY_MAC"
 # The last one: VerifyMac got as far as to compare.
 _ALLOWED = ("DryRunOperationException", "KMSInvalidMacException")
@@ -52,8 +52,9 @@ def look(api: Api, key: KeyReference, settings: SignSettings, role: str, found: 
     """
     metadata = _describe(api, key, found)
     if metadata is not None:
-        found.checks.append(_state(metadata, settings, api.place))
-    if found.checks[-1].status is Status.FAIL:
+        found.add(_state(metadata, settings, api.place))
+    check = found.checks[-1]
+    if check.status is Status.FAIL and check.code != _DENIED:
         found.skip_rest("see key", "public-key", "dry-run")
     else:
         _find(api, key, settings, found)
@@ -63,7 +64,7 @@ def look(api: Api, key: KeyReference, settings: SignSettings, role: str, found: 
         found.skip_rest(f"{unknown} is not known: see above", "key-policy")
         return
     action = "kms:GenerateMac" if metadata and metadata["KeyUsage"] != _SIGNS else "kms:Sign"
-    found.checks.append(_key_policy(api, arn, role, action))
+    found.add(_key_policy(api, arn, role, action))
 
 
 def tell_time(answer: Answer, found: Findings) -> None:
@@ -79,11 +80,14 @@ def _describe(api: Api, key: KeyReference, found: Findings) -> Mapping[str, Any]
         answer = api.attempt("kms:DescribeKey", KeyId=key.text)
     except AwsFailure as failure:
         found.no_age = "kms:DescribeKey does not tell it: see key"
-        found.checks.append(_unless_denied("key", failure, "kms:DescribeKey", api))
+        found.add(_unless_denied("key", failure, "kms:DescribeKey", api, needed=found.dated))
         return None
     tell_time(answer, found)
     metadata: Mapping[str, Any] = answer["KeyMetadata"]
-    found.created = moment(metadata.get("CreationDate"))
+    try:
+        found.created = creation_date(answer, str(metadata["Arn"]))
+    except ProviderError as error:
+        found.no_age = error.message
     return metadata
 
 
@@ -115,17 +119,17 @@ def _find(api: Api, key: KeyReference, settings: SignSettings, found: Findings) 
         pinned = pinned_key(settings)
         provider = find_key(name, api, key, algorithm=settings.algorithm, pinned=pinned)
     except SignerError as error:
-        found.checks.append(fail("public-key", error))
+        found.add(fail("public-key", error))
         found.skip_rest("see public-key", "dry-run")
         return
     found.provider = provider
     if pinned is not None:
-        found.checks.append(_compare(api, key, pinned))
+        found.add(_compare(api, key, pinned))
     elif provider.public_key is not None:
-        found.checks.append(ok("public-key", provider.public_key.fingerprint))
+        found.add(ok("public-key", provider.public_key.fingerprint))
     else:
-        found.checks.append(ok("public-key", "an HMAC key has none: who can verify could sign"))
-    found.checks.append(_dry_run(api, provider))
+        found.add(ok("public-key", "an HMAC key has none: who can verify could sign"))
+    found.add(_dry_run(api, provider))
 
 
 def _compare(api: Api, key: KeyReference, pinned: PublicKey) -> Check:
@@ -166,6 +170,9 @@ def _dry_run(api: Api, provider: Provider) -> Check:
         try:
             api.attempt(operation, KeyId=provider.key_id, DryRun=True, **parameters)
         except AwsFailure as failure:
+            if failure.code == "ParamValidationError" and "DryRun" in failure.message:
+                fix = "take one from July 2023 or later, or the provider aws_kms_sdk."
+                return skip("dry-run", "the aws command line is too old to know DryRun", fix=fix)
             if failure.code not in _ALLOWED:
                 return fail("dry-run", explain(failure, operation, api.place))
         else:
@@ -198,24 +205,23 @@ def _key_policy(api: Api, arn: str, role: str, action: str) -> Check:
     )
 
 
-def _unless_denied(name: str, failure: AwsFailure, operation: str, api: Api) -> Check:
-    """A failed check; one that is left out where only the permission to look is missing."""
+def _unless_denied(
+    name: str, failure: AwsFailure, operation: str, api: Api, *, needed: bool = False
+) -> Check:
+    """A failed check; one that is left out where only the permission to look is missing.
+
+    Args:
+        name: the check.
+        failure: what AWS answered.
+        operation: what was asked.
+        api: where.
+        needed: whether signing needs that permission too.
+    """
     error = explain(failure, operation, api.place)
-    if error.code == "aws-access-denied":
+    if error.code == _DENIED and not needed:
         return skip(
             name,
             f"{operation} is not allowed, and signing does not need it",
             fix=f"to have this looked at, {error.fix}",
         )
     return fail(name, error)
-
-
-def moment(value: object) -> datetime | None:
-    """A time as boto3 gives it, or as either version of the command line prints it."""
-    if isinstance(value, datetime):
-        return value
-    if isinstance(value, int | float):  # version 1: seconds since 1970, as on the wire
-        return datetime.fromtimestamp(value, UTC)
-    if isinstance(value, str):  # version 2: ISO 8601
-        return datetime.fromisoformat(value)
-    return None

@@ -40,25 +40,24 @@ _NO_ROLES = (
 )
 
 
-def look_at_key(settings: SignSettings, host: Host) -> Findings:
+def look_at_key(settings: SignSettings, host: Host, found: Findings) -> None:
     """Look at the key that the settings name.
 
     Args:
         settings: with a provider of Azure.
         host: the process around.
+        found: takes what is found.
     """
-    found = Findings()
     access = azure_access(settings, host)
     reference = parse_key(settings.azure_kv_name or "", settings.azure_kv_key, access.cloud)
     try:
         calls = _calls(settings, access, reference, found)
     except SignerError as error:
-        found.checks.append(fail("command-line", error))
+        found.add(fail("command-line", error))
         found.skip_rest("see command-line", "credentials", "key", "rotation")
     else:
         _look(calls, reference, settings, found)
-    found.checks += [skip("dry-run", _NO_DRY_RUN), skip("role-assignments", _NO_ROLES)]
-    return found
+    found.add(skip("dry-run", _NO_DRY_RUN), skip("role-assignments", _NO_ROLES))
 
 
 def _calls(settings: SignSettings, access: Access, reference: Reference, found: Findings) -> Calls:
@@ -66,7 +65,7 @@ def _calls(settings: SignSettings, access: Access, reference: Reference, found: 
         from signer.providers.azure.cli import CliCalls
 
         command = CliCalls(access)
-        found.checks.append(ok("command-line", command.version()))
+        found.add(ok("command-line", command.version()))
         return command
     from signer.providers.azure.sdk import SdkCalls
 
@@ -79,12 +78,12 @@ def _look(calls: Calls, reference: Reference, settings: SignSettings, found: Fin
         key = calls.read_key(reference)
     except SignerError as error:
         found.no_age = "the key could not be read: see key"
-        found.checks.append(_credentials(calls, error))
+        found.add(_credentials(calls, error))
         _without_reading(calls, reference, settings, error, found)
         return
     found.ahead, found.clock = seconds_ahead(getattr(calls, "date", "")), "the vault"
     found.created, found.no_age = key.created, "the vault does not tell it"
-    found.checks.append(_credentials(calls, None))
+    found.add(_credentials(calls, None))
     try:
         pinned = pinned_key(settings)
         found.provider = use_key(
@@ -95,10 +94,10 @@ def _look(calls: Calls, reference: Reference, settings: SignSettings, found: Fin
             algorithm=settings.algorithm,
             pinned=pinned,
         )
-        found.checks.append(_attributes(key, found.provider.algorithm))
+        found.add(_attributes(key, found.provider.algorithm))
     except SignerError as error:
-        found.checks.append(fail("key", error))
-    found.checks.append(_rotation(calls, reference))
+        found.add(fail("key", error))
+    found.add(_rotation(calls, reference))
 
 
 def _credentials(calls: Calls, error: SignerError | None) -> Check:
@@ -118,12 +117,12 @@ def _without_reading(
     found: Findings,
 ) -> None:
     """The checks ``key`` and ``rotation`` where the key could not be read."""
-    unneeded = settings.public_key is not None and bool(reference.version)
+    unneeded = settings.public_key is not None and bool(reference.version) and not found.dated
     if error.code in _SIGN_IN:
         found.skip_rest("see credentials", "key", "rotation")
         return
     if error.code not in _REFUSED or not unneeded:
-        found.checks.append(fail("key", error))
+        found.add(fail("key", error))
         found.skip_rest("see key", "rotation")
         return
     try:
@@ -132,10 +131,10 @@ def _without_reading(
             settings.provider or "", calls, reference, algorithm=settings.algorithm, pinned=pinned
         )
     except SignerError as wrong:
-        found.checks.append(fail("key", wrong))
+        found.add(fail("key", wrong))
     else:
         why = "it is pinned, and may not be read, which signing does not need"
-        found.checks.append(skip("key", why, fix=f"to have it looked at: {error.fix}"))
+        found.add(skip("key", why, fix=f"to have it looked at: {error.fix}"))
     found.skip_rest("see key", "rotation")
 
 

@@ -95,15 +95,17 @@ def _look(settings: DoctorSettings, host: Host, log: Log, paths: JobPaths) -> li
     policy = gate.file.policy if gate else None
     issuer = policy.issuer if policy and policy.identity == "token" else None
     token = ask_token(host.environ, issuer, _needing_token(settings, issuer))
-    found = _looker(settings)(settings, host)
+    found = Findings(dated=gate is not None and gate.asks_key_age(settings.provider))
+    _looker(settings)(settings, host, found)
     rule, rule_check = decide(
         gate,
         token.claims if issuer else None,
         found.provider,
         settings,
         max(sizes.values(), default=None),
+        found.created,
     )
-    limit = getattr(rule.may_sign_with, "max_key_age", None) if rule else None
+    limit = rule.may_sign_with.max_key_age if rule else None
     with_key = provider_name(settings) not in ("hmac", "sha256")
     if found.provider is not None:
         with_key = found.provider.public_key is not None
@@ -116,7 +118,7 @@ def _look(settings: DoctorSettings, host: Host, log: Log, paths: JobPaths) -> li
         policy_check,
         rule_check,
         *found.checks,
-        key_age(found.created, limit, found.no_age or "see above"),
+        key_age(found.created, limit, found.no_age),
         _assurance(found, settings),
     ]
 
@@ -133,7 +135,7 @@ def _needing_token(settings: SignSettings, issuer: str | None) -> list[str]:
     return [name for name, needed in needs.items() if needed]
 
 
-def _looker(settings: SignSettings) -> Callable[[SignSettings, Host], Findings]:
+def _looker(settings: SignSettings) -> Callable[[SignSettings, Host, Findings], None]:
     """Who looks at keys of this kind; nothing that another kind needs is imported."""
     name = provider_name(settings)
     if name.startswith("aws"):

@@ -12,6 +12,7 @@ class Findings:
     """What was found of a key, so far.
 
     Attributes:
+        dated: whether signing asks when the key was made, because a rule limits its age.
         checks: in the order of the table.
         provider: the key, ready to sign; None where signing could not have it.
         created: when the key was made (aware); None where that is not known.
@@ -20,14 +21,18 @@ class Findings:
         clock: whose clock that is.
     """
 
+    dated: bool = False
     checks: list[Check] = field(default_factory=list)
     provider: Provider | None = None
     created: datetime | None = None
-    no_age: str = ""
+    no_age: str = "see above"
     ahead: float | None = None
     clock: str = ""
 
-    def skip_rest(self, why: str, *names: str) -> "Findings":
-        """The same, with checks that could not be made."""
+    def add(self, *checks: Check) -> None:
+        """Add lines to the table."""
+        self.checks += checks
+
+    def skip_rest(self, why: str, *names: str) -> None:
+        """Add checks that could not be made."""
         self.checks += [skip(name, why) for name in names]
-        return self

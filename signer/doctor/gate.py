@@ -1,6 +1,7 @@
 """The signing policy: whether it counts here, and which of its rules would allow this run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from signer.doctor.check import Check, fail, ok, skip, warn
@@ -11,7 +12,7 @@ from signer.sign.stating import request_for
 
 if TYPE_CHECKING:
     from signer.gate.decide import Gate
-    from signer.gate.matching import Request
+    from signer.gate.matching import RuleAnswer
     from signer.gate.policy import Rule
 
 _SHOWN = 20
@@ -53,8 +54,9 @@ def decide(
     provider: Provider | None,
     settings: SignSettings,
     size: int | None,
+    key_created: datetime | None,
 ) -> "tuple[Rule | None, Check]":
-    """The rule that allows, and the check ``signing-rule``.
+    """The rule that allows, or would but for the key's age; and the check ``signing-rule``.
 
     Args:
         gate: None where there is no signing policy, or one that does not load.
@@ -62,24 +64,29 @@ def decide(
         provider: the key; None where it could not be had, and only the run is looked at.
         settings: with what is to be signed.
         size: of the largest audit file, in bytes; None where there is none yet.
+        key_created: when the key was made (aware); None where that is not known.
     """
     if gate is None:
         loads = settings.signing_policy is None
         why = "no signing-policy is set" if loads else "it does not load: see signing-policy"
         return None, skip("signing-rule", why)
+    from signer.gate.matching import ask
+
     if gate.file.policy.identity == "environment":
         from signer.gate.identity import environment_claims
 
         claims = environment_claims(gate.environ)
     if claims is None:
         return None, skip("signing-rule", "the run's claims are not known: see token")
-    request = request_for(settings, provider, size) if provider else None
+    request = request_for(settings, provider, size, key_created) if provider else None
     try:
         rule = gate.decide(claims, request)
     except GateError as error:
         if error.code != "not-allowed":
             return None, fail("signing-rule", error)
-        return None, fail("signing-rule", error, _explained(gate, claims, request))
+        answers = ask(gate.file.policy, claims, request).rules
+        aged = (one.rule for one in answers if _missed(one) == ["max_key_age"])
+        return next(aged, None), fail("signing-rule", error, _explained(answers))
     if provider is None:
         return rule, skip(
             "signing-rule", f"{rule.name!r} fits this run; whether it allows the key is not known"
@@ -88,13 +95,10 @@ def decide(
     return rule, ok("signing-rule", f"{rule.name!r} allows this{without}")
 
 
-def _explained(gate: "Gate", claims: Mapping[str, str], request: "Request | None") -> str:
+def _explained(answers: "Sequence[RuleAnswer]") -> str:
     """Why no rule allows, rule by rule and claim by claim."""
-    from signer.gate.matching import ask
-
     lines = ["no rule of the signing policy allows this:"]
-    rules = ask(gate.file.policy, claims, request).rules
-    for one in rules[:_SHOWN]:
+    for one in answers[:_SHOWN]:
         missed = "; ".join(
             f"{line.name} is {'absent' if line.actual is None else repr(line.actual[:200])}, "
             f"wanted {line.wanted}"
@@ -102,6 +106,10 @@ def _explained(gate: "Gate", claims: Mapping[str, str], request: "Request | None
             if not line.matched
         )
         lines.append(f"- {one.rule.name}: {missed}")
-    if len(rules) > _SHOWN:
-        lines.append(f"- and {len(rules) - _SHOWN} more")
+    if len(answers) > _SHOWN:
+        lines.append(f"- and {len(answers) - _SHOWN} more")
     return "\n".join(lines)
+
+
+def _missed(answer: "RuleAnswer") -> list[str]:
+    return [line.name for line in answer.lines if not line.matched]

@@ -1,6 +1,5 @@
 """Keys that no cloud holds: those of the embedded KMS, a shared secret, and none at all."""
 
-from datetime import datetime
 from pathlib import Path
 
 from signer.crypto.algorithms import new_key_spec
@@ -14,21 +13,22 @@ from signer.providers.host import Host
 from signer.settings.models import SignSettings, default_kms_directory
 
 
-def look_at_kms(settings: SignSettings, host: Host) -> Findings:
+def look_at_kms(settings: SignSettings, host: Host, found: Findings) -> None:
     """Look at a key of the embedded KMS, and at the directory; no key is made.
 
     Args:
         settings: which key it is.
         host: the process around.
+        found: takes what is found.
     """
     from signer.kms.service import EmbeddedKms
 
-    found = Findings(no_age="see key")
     try:
         directory = settings.kms_directory or default_kms_directory(host.environ)
     except SignerError as error:
-        found.checks.append(fail("kms-directory", error))
-        return found.skip_rest("see kms-directory", "key")
+        found.add(fail("kms-directory", error))
+        found.skip_rest("see kms-directory", "key")
+        return
     service = EmbeddedKms(directory)
     try:
         count, broken = len(service.list_keys()), None
@@ -36,50 +36,47 @@ def look_at_kms(settings: SignSettings, host: Host) -> Findings:
         count, broken = 0, error
     try:
         found.provider = kms.open_key(settings.kms_key, directory, settings.algorithm, create=False)
-        created = service.describe_key(found.provider.key_id).created
+        found.created = found.provider.key_created()
     except SignerError as error:
-        found.checks.append(_directory(directory, count, broken))
+        found.add(_directory(directory, count, broken))
         if broken is not None:
-            return found.skip_rest("see kms-directory", "key")
+            found.skip_rest("see kms-directory", "key")
+            return
         new = error.code == "kms-key-not-found" and settings.kms_key.startswith("alias/")
-        found.checks.append(_new(settings, directory) if new else fail("key", error))
-        return found
+        found.add(_new(settings, directory) if new else fail("key", error))
+        return
     # The key can be used: what is wrong is wrong with another one.
-    found.checks.append(
-        warn("kms-directory", broken.message, fix=broken.fix)
-        if broken
-        else _directory(directory, count, None)
-    )
-    version = int(found.provider.key_id.rpartition("/")[2])
-    found.created = datetime.fromisoformat(created[version - 1])
+    other = warn("kms-directory", broken.message, fix=broken.fix) if broken else None
     told = f"{found.provider.key_id}, {found.provider.algorithm}"
-    found.checks.append(ok("key", f"{told}; a simulation: its keys are files"))
-    return found
+    found.add(
+        other or _directory(directory, count, None),
+        ok("key", f"{told}; a simulation: its keys are files"),
+    )
 
 
-def look_at_secret(settings: SignSettings, host: Host) -> Findings:
+def look_at_secret(settings: SignSettings, host: Host, found: Findings) -> None:
     """Look at the shared secret, which may be kept in a cloud's store, or at its absence.
 
     Args:
         settings: with the provider ``hmac`` or ``sha256``, or none.
         host: the process around.
+        found: takes what is found.
     """
-    found = Findings(no_age="this provider's key has no date")
+    found.no_age = "what this provider signs with has no date"
     try:
         provider = open_chosen(settings, host, create_keys=False)
     except SignerError as error:
-        found.checks.append(fail("key", error))
-        return found
+        found.add(fail("key", error))
+        return
     found.provider = provider
     told = f"{provider.key_id}, {provider.algorithm}"
     if provider.warnings:
         fix = "choose a provider whose key nobody can copy, such as aws_kms_sdk or azure_kv_sdk."
         if provider.name == "hmac":
             fix = "use 32 random bytes, for instance from `openssl rand -base64 32`."
-        found.checks.append(warn("key", " ".join(provider.warnings), fix=fix))
+        found.add(warn("key", " ".join(provider.warnings), fix=fix))
     else:
-        found.checks.append(ok("key", f"{told}: who can verify could also sign"))
-    return found
+        found.add(ok("key", f"{told}: who can verify could also sign"))
 
 
 def _directory(directory: Path, count: int, broken: SignerError | None) -> Check:

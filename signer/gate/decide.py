@@ -3,10 +3,11 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from signer.errors import GateError
-from signer.gate import events, matching
+from signer.gate import events, key_age, matching
 from signer.gate.identity import ProvedIdentity, environment_claims, prove
 from signer.gate.policy import GITHUB_ISSUER, PolicyFile, Rule, load
 
@@ -26,6 +27,9 @@ class Permit:
         claims: every claim that is known.
         stated: those that decided, for the statement.
         proved: the token, None where identity is the environment's word.
+        moment: when it was decided (UTC): the time of signing that the statement has, so that
+            whoever asks the policy again measures the same age.
+        key_created: when the key was made (UTC), where a rule asks.
     """
 
     policy_sha256: str
@@ -34,6 +38,16 @@ class Permit:
     stated: Mapping[str, str]
     proved: ProvedIdentity | None
     issuer: str
+    moment: datetime
+    key_created: datetime | None = None
+
+    @property
+    def key_age_warning(self) -> str | None:
+        """What to say of a key that will soon be older than the rule allows."""
+        limit = self.rule.may_sign_with.max_key_age
+        if limit is None or self.key_created is None:
+            return None
+        return key_age.warning(key_age.age_of(self.key_created, self.moment), limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,13 @@ class Gate:
     file: PolicyFile
     pinned: bool
     environ: Mapping[str, str]
+
+    def asks_key_age(self, provider: str | None) -> bool:
+        """Whether a rule for this provider limits the key's age."""
+        return any(
+            rule.may_sign_with.max_key_age is not None and provider in rule.may_sign_with.provider
+            for rule in self.file.policy.rules
+        )
 
     def permit(self, digest: bytes, request: matching.Request) -> Permit:
         """Decide about one audit file.
@@ -60,7 +81,8 @@ class Gate:
         if policy.identity == "token":
             proved = prove(self.environ, policy.issuer, digest)
         claims = proved.claims if proved else environment_claims(self.environ)
-        rule = self.decide(claims, request)
+        moment = datetime.now(UTC)
+        rule = self.decide(claims, request, at=moment)
         names = {*rule.runs.named(), *(name for name in _ALWAYS_STATED if name in claims)}
         return Permit(
             self.file.sha256,
@@ -69,20 +91,29 @@ class Gate:
             {name: claims[name] for name in sorted(names)},
             proved,
             policy.issuer,
+            moment,
+            request.key_created,
         )
 
-    def decide(self, claims: Mapping[str, str], request: matching.Request | None) -> Rule:
+    def decide(
+        self,
+        claims: Mapping[str, str],
+        request: matching.Request | None,
+        *,
+        at: datetime | None = None,
+    ) -> Rule:
         """The rule that allows.
 
         Args:
             claims: the run's, under GitHub's names.
             request: with what it wants to sign; None asks about the claims only.
+            at: when it signs (aware); None for now.
 
         Raises:
             GateError: the policy does not count here, no rule allows, or the run is dangerous.
         """
         self.require_protected(claims)
-        answer = matching.ask(self.file.policy, claims, request)
+        answer = matching.ask(self.file.policy, claims, request, at=at)
         rule = answer.rule
         if rule is None:
             raise matching.no_rule(answer)

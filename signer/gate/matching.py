@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from signer.assurance import Assurance
 from signer.errors import GateError
+from signer.gate import key_age
 from signer.gate.globs import matches
 from signer.gate.policy import MaySignWith, Rule, SigningPolicy
 
@@ -20,6 +22,8 @@ class Request:
         assurance: what the key gives.
         size: of the audit file, in bytes.
         plain_signature: whether a plain signature is asked for too.
+        key_created: when the key was made (aware). None where that is not known, and a rule with
+            ``max_key_age`` does not match then.
     """
 
     provider: str
@@ -28,6 +32,7 @@ class Request:
     assurance: Assurance
     size: int | None = None
     plain_signature: bool = False
+    key_created: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +70,29 @@ class Answer:
         return next((one.rule for one in self.rules if one.matched), None)
 
 
-def ask(policy: SigningPolicy, claims: Mapping[str, str], request: Request | None = None) -> Answer:
+def ask(
+    policy: SigningPolicy,
+    claims: Mapping[str, str],
+    request: Request | None = None,
+    *,
+    at: datetime | None = None,
+) -> Answer:
     """Compare every rule with the claims and, where it is known, with what signs.
 
     Args:
         policy: the rules.
         claims: the run's, under GitHub's names; one that is absent matches nothing.
         request: with what it wants to sign; None asks about the claims only.
+        at: when it signs (aware); None for now.
     """
+    moment = at or datetime.now(UTC)
     return Answer(
         tuple(
             RuleAnswer(
                 rule,
                 (
                     *_claims(rule, claims),
-                    *(_request(rule.may_sign_with, request) if request else ()),
+                    *(_request(rule.may_sign_with, request, moment) if request else ()),
                 ),
             )
             for rule in policy.rules
@@ -90,16 +103,18 @@ def ask(policy: SigningPolicy, claims: Mapping[str, str], request: Request | Non
 def no_rule(answer: Answer) -> GateError:
     """The refusal where no rule allows: the nearest rule and what it misses."""
     nearest = min(answer.rules, key=lambda one: sum(not line.matched for line in one.lines))
-    missed = "; ".join(
-        f"{line.name} is {_shown(line.actual)}, wanted {line.wanted}"
-        for line in nearest.lines
-        if not line.matched
+    missed = [line for line in nearest.lines if not line.matched]
+    told = "; ".join(f"{x.name} is {_shown(x.actual)}, wanted {x.wanted}" for x in missed)
+    fix = (
+        "sign from a run that the policy allows, or have its owner add a rule; "
+        "`signer policy check POLICY --claims FILE` explains it claim by claim."
     )
+    if [line.name for line in missed] == ["max_key_age"]:
+        fix = "rotate the key (docs/gate.md, Key age); what it signed until now stays verifiable."
     return GateError(
         "not-allowed",
-        f"no rule of the signing policy allows this; nearest is {nearest.rule.name!r}: {missed}",
-        fix="sign from a run that the policy allows, or have its owner add a rule; "
-        "`signer policy check POLICY --claims FILE` explains it claim by claim.",
+        f"no rule of the signing policy allows this; nearest is {nearest.rule.name!r}: {told}",
+        fix=fix,
     )
 
 
@@ -112,7 +127,7 @@ def _claims(rule: Rule, claims: Mapping[str, str]) -> list[Line]:
     return lines
 
 
-def _request(allowed: MaySignWith, request: Request) -> list[Line]:
+def _request(allowed: MaySignWith, request: Request, at: datetime) -> list[Line]:
     lines = [_one_of("provider", allowed.provider, request.provider)]
     if allowed.key is not None:
         matched = any(matches(pattern, key) for pattern in allowed.key for key in request.keys)
@@ -127,6 +142,8 @@ def _request(allowed: MaySignWith, request: Request) -> list[Line]:
             request.assurance.covers(allowed.minimum_assurance),
         )
     )
+    if allowed.max_key_age is not None:
+        lines.append(_key_age(allowed.max_key_age, request.key_created, at))
     if allowed.max_audit_file is not None and request.size is not None:
         fits = request.size <= allowed.max_audit_file
         size = f"{request.size} bytes"
@@ -135,6 +152,17 @@ def _request(allowed: MaySignWith, request: Request) -> list[Line]:
         allows = "true" if allowed.plain_signature else "false"
         lines.append(Line("plain_signature", allows, "true", allowed.plain_signature))
     return lines
+
+
+def _key_age(limit: timedelta, created: datetime | None, at: datetime) -> Line:
+    wanted = f"at most {key_age.told(limit)}"
+    if created is None:
+        return Line("max_key_age", wanted, "not known", matched=False)
+    age = key_age.age_of(created, at)
+    actual = key_age.told(max(age, timedelta(0)))
+    if age < -key_age.CLOCK_SKEW:
+        actual = f"of a key made {key_age.told(age)} later: a clock is wrong"
+    return Line("max_key_age", wanted, actual, key_age.fits(age, limit))
 
 
 def _one_of(name: str, wanted: Sequence[str], actual: str) -> Line:

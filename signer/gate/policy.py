@@ -7,6 +7,7 @@ A rule that can never match is an error, because somebody believes that it prote
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -24,6 +25,8 @@ MAX_RULES = 100
 
 _SIZE = re.compile(r"(\d{1,12})(B|KB|MB|GB)")
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 Danger = Literal[
     "pull_request_target",
@@ -52,6 +55,7 @@ _STRONGEST = {
     "hmac": Assurance.SHARED_SECRET,
     "sha256": Assurance.DIGEST,
 }
+_WITHOUT_AGE = ("hmac", "sha256")
 
 
 def _as_list(value: Any) -> Any:
@@ -74,6 +78,15 @@ def _size(value: Any) -> Any:
         if match is None:
             raise ValueError("must be a number and B, KB, MB or GB, such as 50MB")
         return int(match[1]) * _SIZES[match[2]]
+    return value
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value)
+        if match is None:
+            raise ValueError("must be a number and a unit, such as 90m, 24h or 365d")
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
     return value
 
 
@@ -109,6 +122,13 @@ Providers = Annotated[
     tuple[ProviderName, ...],
     BeforeValidator(_as_list, json_schema_input_type=ProviderName | list[ProviderName]),
     Field(min_length=1),
+]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(
+        _duration,
+        json_schema_input_type=Annotated[str, Field(pattern=r"^[0-9]{1,6}[smhd]$")],
+    ),
 ]
 Dangers = Annotated[
     tuple[Danger, ...],
@@ -169,6 +189,7 @@ class MaySignWith(_Strict):
     key: Patterns | None = None
     algorithm: Algorithms | None = None
     minimum_assurance: Assurance = Assurance.DIGEST
+    max_key_age: Duration | None = None
     max_audit_file: Annotated[int, BeforeValidator(_size, json_schema_input_type=str)] | None = None
     plain_signature: Annotated[
         bool, BeforeValidator(_boolean, json_schema_input_type=bool | str)
@@ -176,12 +197,19 @@ class MaySignWith(_Strict):
 
     @model_validator(mode="after")
     def _can_match(self) -> "MaySignWith":
+        if self.max_key_age == timedelta(0):
+            raise ValueError("can never match: no key is younger than max_key_age, which is 0")
         for provider in self.provider:
             strongest = _STRONGEST.get(provider, Assurance.MANAGED_KEY)
             if not strongest.covers(self.minimum_assurance):
                 raise ValueError(
                     f"can never match: {provider} gives {strongest} at most, "
                     f"and minimum_assurance is {self.minimum_assurance}"
+                )
+            if self.max_key_age is not None and provider in _WITHOUT_AGE:
+                raise ValueError(
+                    f"can never match: nothing is known of the age of what {provider} signs with, "
+                    "and max_key_age asks for it"
                 )
             starts = {"aws": "arn:", "azure": "https://"}.get(provider.split("_")[0])
             for key in self.key or () if starts else ():

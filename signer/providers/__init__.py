@@ -8,6 +8,8 @@ of any size is thus hashed here, once, while it is read, and never sent anywhere
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # a digest or a MAC needs no library for public keys
+    from datetime import datetime
+
     from signer.assurance import Assurance
     from signer.crypto.hashers import Hasher
     from signer.crypto.keys import PublicKey
@@ -43,6 +45,18 @@ class Provider(Protocol):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know before they rely on such a signature."""
+
+    def key_created(self) -> "datetime | None":
+        """When what signs was made, in UTC: the key, or the version of it where it has versions.
+
+        A service may need a permission of its own for it, and is asked once at most.
+
+        Returns:
+            None where nobody knows.
+
+        Raises:
+            ProviderError: the service refused or failed.
+        """
 
     def hasher(self) -> "Hasher":
         """A new hasher; what its ``digest()`` returns is what ``sign`` takes."""

@@ -11,7 +11,12 @@ from signer.providers.aws.reference import choose_region, parse_key
 
 
 def open_key(
-    key: str, access: Access, algorithm: str | None = None, pinned: PublicKey | None = None
+    key: str,
+    access: Access,
+    algorithm: str | None = None,
+    pinned: PublicKey | None = None,
+    *,
+    dated: bool = False,
 ) -> aws_key.AwsKmsKey:
     """The provider for a key of AWS KMS; see `signer.providers.aws_kms_sdk.open_key`.
 
@@ -29,4 +34,5 @@ def open_key(
         access,
         algorithm=algorithm,
         pinned=pinned,
+        dated=dated,
     )

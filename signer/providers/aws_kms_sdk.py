@@ -2,7 +2,8 @@
 
 Needs, on the key: ``kms:GetPublicKey`` and ``kms:Sign``; only ``kms:Sign`` where the public key
 is pinned; ``kms:GenerateMac``, ``kms:VerifyMac`` and, unless key ARN and algorithm are both
-named, ``kms:DescribeKey`` for an HMAC key. docs/aws.md has the policies.
+named, ``kms:DescribeKey`` for an HMAC key. Where a signing policy limits the key's age, also
+``kms:DescribeKey``. docs/aws.md has the policies.
 """
 
 from signer.crypto.keys import PublicKey
@@ -13,7 +14,12 @@ from signer.providers.aws.sdk import SdkCalls
 
 
 def open_key(
-    key: str, access: Access, algorithm: str | None = None, pinned: PublicKey | None = None
+    key: str,
+    access: Access,
+    algorithm: str | None = None,
+    pinned: PublicKey | None = None,
+    *,
+    dated: bool = False,
 ) -> aws_key.AwsKmsKey:
     """The provider for a key of AWS KMS.
 
@@ -22,6 +28,7 @@ def open_key(
         access: how to get at AWS.
         algorithm: what the user asked for, in AWS's or Azure's name; None for the key's default.
         pinned: the key's public key, where the user has it already.
+        dated: whether it will be asked when the key was made.
 
     Raises:
         UsageError: a setting does not fit the key, or another setting.
@@ -37,4 +44,5 @@ def open_key(
         access,
         algorithm=algorithm,
         pinned=pinned,
+        dated=dated,
     )

@@ -1,10 +1,10 @@
 """Azure Key Vault and Managed HSM through the SDK: the recommended provider.
 
 Needs, on the key, ``Microsoft.KeyVault/vaults/keys/read`` and
-``Microsoft.KeyVault/vaults/keys/sign/action``; only the latter where the version is named and
-the public key pinned. In a Managed HSM these are ``Microsoft.KeyVault/managedHsm/keys/read/action``
-and ``…/keys/sign/action``, and ``…/keys/verify/action`` for an HMAC key. docs/azure.md has the
-roles.
+``Microsoft.KeyVault/vaults/keys/sign/action``; only the latter where the version is named, the
+public key pinned, and the key's age not limited by a signing policy. In a Managed HSM these are
+``Microsoft.KeyVault/managedHsm/keys/read/action`` and ``…/keys/sign/action``, and
+``…/keys/verify/action`` for an HMAC key. docs/azure.md has the roles.
 """
 
 from signer.crypto.keys import PublicKey

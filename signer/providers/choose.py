@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from signer.providers.azure.access import Access as AzureAccess
 
 
-def open_provider(settings: Settings, host: Host, *, create_keys: bool = True) -> Provider:
+def open_provider(
+    settings: Settings, host: Host, *, create_keys: bool = True, dated: bool = False
+) -> Provider:
     """Open the key that the settings choose, and check the algorithm and the assurance.
 
     Nothing that another provider needs is imported. Where no provider is chosen, HMAC-SHA256
@@ -27,12 +29,13 @@ def open_provider(settings: Settings, host: Host, *, create_keys: bool = True) -
         settings: what was chosen.
         host: the process around the provider.
         create_keys: whether the first use of an embedded KMS's alias may make its key.
+        dated: whether `Provider.key_created` will be asked, so that a session must allow it.
 
     Raises:
         UsageError: ``algorithm-not-offered``, ``below-minimum-assurance``, …
         ProviderError: the key cannot be had.
     """
-    provider = open_chosen(settings, host, create_keys=create_keys)
+    provider = open_chosen(settings, host, create_keys=create_keys, dated=dated)
     require_assurance(provider, settings)
     return provider
 
@@ -57,11 +60,13 @@ def require_assurance(provider: Provider, settings: Settings) -> None:
         )
 
 
-def open_chosen(settings: Settings, host: Host, *, create_keys: bool) -> Provider:
+def open_chosen(
+    settings: Settings, host: Host, *, create_keys: bool, dated: bool = False
+) -> Provider:
     """`open_provider`, whatever the key's assurance."""
     name = provider_name(settings)
     if name in ("aws_kms_sdk", "aws_kms"):
-        return _open_aws(name, settings, host)
+        return _open_aws(name, settings, host, dated=dated)
     if name in ("azure_kv_sdk", "azure_kv"):
         return _open_azure(name, settings, host)
     if name == "kms":
@@ -84,7 +89,7 @@ def open_chosen(settings: Settings, host: Host, *, create_keys: bool) -> Provide
     return sha256_digest.open_key(settings.algorithm)
 
 
-def _open_aws(name: str, settings: Settings, host: Host) -> Provider:
+def _open_aws(name: str, settings: Settings, host: Host, *, dated: bool) -> Provider:
     if settings.aws_kms_key is None:
         raise ValueError(f"settings let {name} through without a key")
     if name == "aws_kms_sdk":
@@ -92,7 +97,9 @@ def _open_aws(name: str, settings: Settings, host: Host) -> Provider:
     else:
         from signer.providers.aws_kms import open_key
     access = aws_access(settings, host)
-    return open_key(settings.aws_kms_key, access, settings.algorithm, pinned_key(settings))
+    return open_key(
+        settings.aws_kms_key, access, settings.algorithm, pinned_key(settings), dated=dated
+    )
 
 
 def _open_azure(name: str, settings: Settings, host: Host) -> Provider:

@@ -39,6 +39,9 @@ class HmacKey:
         short = f"POLICY_SIGNING_KEY has less than {SHORT_SECRET} bytes"
         return (f"{short}: HMAC-SHA256 deserves as many random ones.",)
 
+    def key_created(self) -> None:
+        """Nothing is known of it."""
+
     def hasher(self) -> Hasher:
         """A new hasher, keyed with the secret: its ``digest()`` is the MAC, 32 bytes."""
         return hmac.new(self._secret, digestmod="sha256")

@@ -5,13 +5,14 @@ writable, by the user it runs as, and by no other (mode 0700). Its HMAC keys giv
 ``shared-secret``, because whoever can check with them can also sign.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from signer.assurance import Assurance
 from signer.crypto.algorithms import ALGORITHMS, MessageType, choose_algorithm, new_key_spec
 from signer.crypto.hashers import Hasher, hasher_for
 from signer.crypto.keys import PublicKey
-from signer.kms.errors import disabled
+from signer.kms.errors import corrupt, disabled
 from signer.kms.service import GENERATE_VERIFY_MAC, EmbeddedKms
 
 
@@ -58,6 +59,18 @@ class KmsKey:
             else (simulation,)
         )
 
+    def key_created(self) -> datetime:
+        """When this version of the key was made, as its file says.
+
+        Raises:
+            ProviderError: the key was removed meanwhile, or its file is damaged.
+        """
+        created = self._kms.describe_key(self.key_id).created[self._version - 1]
+        try:
+            return datetime.fromisoformat(created).astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise corrupt(self.key_id, "it does not say when it was made") from error
+
     def hasher(self) -> Hasher:
         """A new hasher; its ``digest()`` is of the message type that the key takes."""
         return hasher_for(self.algorithm, self.public_key)
@@ -83,6 +96,10 @@ class KmsKey:
             self._kms.verify_mac(self.key_id, digest, self.algorithm, signature)
         else:
             self.public_key.verify(self.algorithm, signature, digest)
+
+    @property
+    def _version(self) -> int:
+        return int(self.key_id.rpartition("/")[2])
 
     @property
     def _message_type(self) -> MessageType:

@@ -29,6 +29,9 @@ class Sha256Digest:
     notes = ()
     warnings = (_INTEGRITY_ONLY,)
 
+    def key_created(self) -> None:
+        """Nothing is known of it."""
+
     def hasher(self) -> Hasher:
         """A new SHA-256."""
         return hashlib.sha256()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from signer.audit.statement import format_time
 from signer.github.host import host_of
 from signer.github.paths import JobPaths
 from signer.github.run import run_of
@@ -21,15 +22,26 @@ from signer.sign.signing import SignedAudit, output_folder, sign_audit_files
 if TYPE_CHECKING:  # only runs with a signing policy load the gate
     from signer.gate.decide import Gate
 
+_ROTATION = {
+    "kms": "signer kms rotate-key",
+    "aws": "make a new key and point the alias at it (docs/aws.md, Rotation)",
+    "azure": "az keyvault key rotate (docs/azure.md, Which key)",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """The end of a signing job: what was signed, and what the outputs say of it."""
+    """The end of a signing job: what was signed, and what the outputs say of it.
+
+    Attributes:
+        key_age: a warning that the key will soon be older than the signing policy allows.
+    """
 
     audits: list[SignedAudit]
     provider: Provider
     results: list[Result]
     files: list[str]
+    key_age: str | None = None
 
     def fields(self) -> dict[str, Any]:
         """The outputs: those of the first file, ``results`` of all, ``files`` to keep."""
@@ -85,7 +97,8 @@ def _sign(
     count_decisions: bool,
     progress: Progress | None,
 ) -> Signed:
-    provider = open_provider(settings, host)
+    dated = gate is not None and gate.asks_key_age(settings.provider)
+    provider = open_provider(settings, host, dated=dated)
     _announce(provider, log)
     audits = sign_audit_files(
         files,
@@ -103,12 +116,25 @@ def _sign(
             f"signed {one.subject}: {_events(one.audit.event_count)}, {result['audit-digest']} "
             f"-> {result['signed-audit-file']}"
         )
+    key_age = _key_age(audits, provider)
+    if key_age:
+        log.warning("policy audit: key age", key_age)
     kept = [[one.audit.path, *reversed(one.targets.paths())] for one in audits]
-    return Signed(audits, provider, results, [paths.shown(path) for few in kept for path in few])
+    shown = [paths.shown(path) for few in kept for path in few]
+    return Signed(audits, provider, results, shown, key_age)
 
 
 def _events(count: int) -> str:
     return "1 event" if count == 1 else f"{count} events"
+
+
+def _key_age(audits: Sequence[SignedAudit], provider: Provider) -> str | None:
+    found = [one.permit.key_age_warning for one in audits if one.permit]
+    said = next((text for text in found if text), None)
+    if said is None:
+        return None
+    advice = _ROTATION[provider.name.split("_")[0]]
+    return f"the key {provider.key_id} is {said}; rotate it: {advice}"
 
 
 def _announce(provider: Provider, log: Log) -> None:
@@ -132,6 +158,8 @@ def _signed_result(one: SignedAudit, provider: Provider, paths: JobPaths) -> Res
         "key-id": provider.key_id,
         "assurance": provider.assurance.value,
     }
+    if one.permit and one.permit.key_created:
+        result["key-created"] = format_time(one.permit.key_created)
     if provider.public_key:
         result["key-fingerprint"] = provider.public_key.fingerprint
     if one.targets.public_key:

@@ -274,12 +274,15 @@ def _state(
                 merkle_root=audit.merkle_root.hex(),
             ),
             signing=Signing(
-                time=format_time(datetime.now(UTC)),
+                time=format_time(permit.moment if permit else datetime.now(UTC)),
                 provider=provider.name,
                 assurance=provider.assurance,
                 algorithm=provider.algorithm,
                 key_id=provider.key_id,
                 key_fingerprint=public_key.fingerprint if public_key else None,
+                key_created=format_time(permit.key_created)
+                if permit and permit.key_created
+                else None,
                 simulation=True if provider.name == "kms" else None,
             ),
             run=gated_run(run, permit),

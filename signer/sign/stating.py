@@ -1,5 +1,6 @@
 """Between the gate and the statement: what is asked of the one and said in the other."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from signer.audit.reader import AuditFile
@@ -19,18 +20,22 @@ def permit_for(
 
     Raises:
         GateError: it may not be signed.
-        ProviderError: GitHub or the issuer could not be asked.
+        ProviderError: GitHub, the issuer, or the key's service about its age, could not be asked.
     """
-    return gate.permit(audit.sha256, request_for(settings, provider, audit.size))
+    created = provider.key_created() if gate.asks_key_age(provider.name) else None
+    return gate.permit(audit.sha256, request_for(settings, provider, audit.size, created))
 
 
-def request_for(settings: SignSettings, provider: Provider, size: int | None) -> "Request":
+def request_for(
+    settings: SignSettings, provider: Provider, size: int | None, key_created: datetime | None
+) -> "Request":
     """With what is to be signed, as a policy's rules see it.
 
     Args:
         settings: what was asked for.
         provider: the key.
         size: of the audit file, in bytes; None where it is not known yet.
+        key_created: when the key was made (aware); None where no rule asks, or nobody knows.
     """
     from signer.gate.matching import Request
 
@@ -41,6 +46,7 @@ def request_for(settings: SignSettings, provider: Provider, size: int | None) ->
         assurance=provider.assurance,
         size=size,
         plain_signature=settings.plain_signature,
+        key_created=key_created,
     )
 
 

@@ -5,6 +5,7 @@ kept as ``NAME.identity.jwt`` is the issuer's signature over the same digest and
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from signer.assurance import Assurance
@@ -16,6 +17,7 @@ from signer.gate.issuer import IssuerKeys, read_snapshot
 from signer.gate.policy import PolicyFile, load
 from signer.settings.models import VerifySettings
 from signer.sign.stating import key_names
+from signer.verify.verdict import malformed
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,9 @@ def _require_allowed(
             assurance=Assurance(signing.assurance),
             size=predicate.audit_file.size,
             plain_signature=plain_signature,
+            key_created=_created(signing.key_created),
         ),
+        at=parse_time(signing.time),
     )
     if answer.rule is None:
         refusal = matching.no_rule(answer)
@@ -146,6 +150,13 @@ def _require_allowed(
             refusal.message,
             fix="find out how this was signed: the policy you hold does not allow it.",
         )
+
+
+def _created(text: str | None) -> datetime | None:
+    try:
+        return parse_time(text) if text else None
+    except ValueError:
+        raise malformed(f"keyCreated {text!r} is not a time") from None
 
 
 def _not_proved(detail: str) -> VerificationError:

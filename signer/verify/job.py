@@ -208,6 +208,8 @@ def _verified_result(
             "assurance": signing.assurance.value,
             "identity": "proved" if verified.identity_proved else "claimed",
         }
+        if signing.key_created:
+            result["key-created"] = signing.key_created
     return result
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.container.runner import Job
 from tests.container.test_act import _act, checkout
 from tests.integration.aws.cloud import ACCOUNT, REGION, Cloud, running_server
-from tests.integration.aws.test_access import documented
+from tests.integration.aws.documents import documented
 
 __all__ = ["checkout"]
 

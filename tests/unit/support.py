@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,9 @@ class BrokenProvider:
     @property
     def warnings(self) -> tuple[str, ...]:
         return tuple(self.inner.warnings)
+
+    def key_created(self) -> datetime | None:
+        return self.inner.key_created()
 
     def hasher(self) -> Any:
         return self.inner.hasher()

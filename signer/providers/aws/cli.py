@@ -35,6 +35,9 @@ _SERVICE_ERROR = re.compile(
     r"(?: \([^)]*\))?: ?(?P<message>.*)",
     re.DOTALL,
 )
+# Requests' ids are told in the reports of --debug only, among much that is secret.
+_REPORT = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} - ", re.MULTILINE)
+_REQUEST_ID = re.compile(r"'x-amzn-requestid': '([\w-]{1,100})'", re.IGNORECASE)
 # What the command line says where no service answered: botocore's exceptions, by their words.
 _LOCAL_ERRORS = (
     ("Unable to locate credentials", "NoCredentialsError"),
@@ -53,6 +56,7 @@ _LOCAL_ERRORS = (
     ("Connection was closed", "ConnectionClosedError"),
     ("Invalid endpoint", "InvalidEndpointError"),
     ("HTTP Client raised", "HTTPClientError"),
+    ("Unknown parameter in input", "ParamValidationError"),
 )
 
 
@@ -110,7 +114,7 @@ class CliCalls:
         service, name = operation.split(":")
         with private_directory() as folder:
             arguments = [self._command, service, _kebab(name), *_files(parameters, folder)]
-            arguments += ["--output", "json"]
+            arguments += ["--output", "json", "--debug"]
             if self._region is not None:
                 arguments += ["--region", self._region]
             if name == "AssumeRoleWithWebIdentity":
@@ -118,8 +122,9 @@ class CliCalls:
             ended = run_command(
                 arguments, self._environ, timeout=max(0.1, deadline - time.monotonic())
             )
+        request_id = _REQUEST_ID.findall(ended.stderr)[-1:]
         if ended.code != 0:
-            raise _failure(ended.code, ended.stderr)
+            raise _failure(ended.code, _said(ended.stderr), *request_id)
         try:
             answer: dict[str, Any] = dict(json.loads(ended.stdout).items())
             for member in BLOBS:
@@ -127,7 +132,7 @@ class CliCalls:
                     answer[member] = base64.b64decode(answer[member], validate=True)
         except (ValueError, TypeError, AttributeError) as error:
             raise AwsFailure("UnreadableOutput", f"{self._command} printed no answer") from error
-        return answer
+        return {**answer, "ResponseMetadata": {"RequestId": request_id[0]} if request_id else {}}
 
     def version(self) -> str:
         """The program's path and what it calls itself.
@@ -184,15 +189,26 @@ def _kebab(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
-def _failure(code: int, stderr: str) -> AwsFailure:
-    """What version 1 (exit code 2, 255) and version 2 (252 to 255) say, by the code in it."""
+def _said(stderr: str) -> str:
+    """What is meant for a person: of reports only an ending whose form is known."""
     text = stderr.strip()
+    if not _REPORT.search(text):
+        return text
+    paragraph, line = text.rpartition("\n\n")[2], text.rpartition("\n")[2]
+    if _SERVICE_ERROR.match(paragraph.removeprefix("aws: [ERROR]: ")):
+        return paragraph
+    known = line.startswith("aws: ") or any(words in line for words, _ in _LOCAL_ERRORS)
+    return line if known else ""
+
+
+def _failure(code: int, text: str, request_id: str | None = None) -> AwsFailure:
+    """What version 1 (exit code 2, 255) and version 2 (252 to 255) say, by the code in it."""
     if match := _SERVICE_ERROR.search(text):
-        return AwsFailure(match["code"], _one_line(match["message"]))
+        return AwsFailure(match["code"], _one_line(match["message"]), request_id)
     for words, name in _LOCAL_ERRORS:
         if words in text:
-            return AwsFailure(name, _one_line(text))
-    return AwsFailure(f"exit code {code}", _one_line(text)[-600:])
+            return AwsFailure(name, _one_line(text), request_id)
+    return AwsFailure(f"exit code {code}", _one_line(text)[-600:], request_id)
 
 
 def _one_line(text: str) -> str:

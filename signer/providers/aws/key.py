@@ -5,6 +5,7 @@ Source: AWS KMS API reference, ``GetPublicKey``, ``Sign``, ``GenerateMac``, ``Ve
 """
 
 import threading
+from datetime import UTC, datetime
 
 from signer.assurance import Assurance
 from signer.crypto.algorithms import (
@@ -55,11 +56,26 @@ class AwsKmsKey:
         self.algorithm = algorithm
         self.public_key = public_key
         self._api = api
+        self._created: datetime | None = None
 
     @property
     def assurance(self) -> Assurance:
         """``managed-key``; ``shared-secret`` for an HMAC key: who may verify could sign."""
         return Assurance.SHARED_SECRET if self.public_key is None else Assurance.MANAGED_KEY
+
+    def key_created(self) -> datetime:
+        """``CreationDate`` of the key's metadata (API reference, ``KeyMetadata``), asked for once.
+
+        It is the date of the KMS key, of a replica its own: imported or replicated material can
+        be older.
+
+        Raises:
+            ProviderError: what KMS answered; ``aws-access-denied`` without ``kms:DescribeKey``.
+        """
+        if self._created is None:
+            answer = self._api.ask("kms:DescribeKey", KeyId=self.key_id)
+            self._created = creation_date(answer, self.key_id)
+        return self._created
 
     def hasher(self) -> Hasher:
         """A new hasher; its ``digest()`` is of the message type that the key takes."""
@@ -151,6 +167,7 @@ def open_key(
     *,
     algorithm: str | None,
     pinned: PublicKey | None,
+    dated: bool = False,
 ) -> AwsKmsKey:
     """Sign in, find the key and choose the algorithm; nothing is signed yet.
 
@@ -162,6 +179,7 @@ def open_key(
         access: how to sign in.
         algorithm: what the user asked for; None for the key's default.
         pinned: the key's public key, where the user has it; KMS is not asked for it then.
+        dated: whether `AwsKmsKey.key_created` will be asked, which a session must allow.
 
     Raises:
         UsageError: ``algorithm-not-offered``, ``aws-pinned-key-needs-arn``, …
@@ -172,7 +190,9 @@ def open_key(
     api = access.open(
         calls,
         Place(key.text, region),
-        lambda role: key_statement(key, region, role, algorithm, pinned=pinned is not None),
+        lambda role: key_statement(
+            key, region, role, algorithm, pinned=pinned is not None, dated=dated
+        ),
     )
     return find_key(name, api, key, algorithm=algorithm, pinned=pinned)
 
@@ -262,3 +282,30 @@ def _mac_key(api: Api, key: KeyReference, algorithm: str | None) -> tuple[str, s
             api.place,
         )
     return arn, spec
+
+
+def creation_date(answer: Answer, key_id: str) -> datetime:
+    """The date in an answer of DescribeKey: boto3's datetime, or the command line's text.
+
+    Version 1 of the command line prints seconds since 1970 unless it is configured otherwise.
+
+    Raises:
+        ProviderError: ``aws-answer-unexpected``.
+    """
+    metadata = answer.get("KeyMetadata", {})
+    created = metadata.get("CreationDate")
+    try:
+        if isinstance(created, int | float):
+            created = datetime.fromtimestamp(created, UTC)
+        elif isinstance(created, str):
+            created = datetime.fromisoformat(created)
+        if metadata.get("Arn") == key_id and isinstance(created, datetime):
+            return created.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise ProviderError(
+        "aws-answer-unexpected",
+        f"KMS was asked when {key_id} was made, and answered {str(created)[:80]!r} for "
+        f"{str(metadata.get('Arn'))[:200]!r}",
+        fix="check AWS_ENDPOINT_URL: something other than AWS KMS may have answered.",
+    )

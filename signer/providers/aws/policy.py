@@ -29,6 +29,7 @@ def key_statement(
     algorithm: str | None,
     *,
     pinned: bool,
+    dated: bool = False,
 ) -> Statement:
     """What signing with one key needs.
 
@@ -40,12 +41,16 @@ def key_statement(
         role: whose account and partition are meant where the key's ARN names none.
         algorithm: what was asked for; None for what the key offers.
         pinned: whether the public key is known already.
+        dated: whether it is asked when the key was made.
     """
+    actions = _actions(algorithm, pinned=pinned)
+    if dated and "kms:DescribeKey" not in actions:
+        actions.append("kms:DescribeKey")
     partition, account = key.partition or role.partition, key.account or role.account
     name = "*" if key.is_alias else key.name
     statement: dict[str, Any] = {
         "Effect": "Allow",
-        "Action": _actions(algorithm, pinned=pinned),
+        "Action": actions,
         "Resource": f"arn:{partition}:kms:{key.region or region or '*'}:{account}:key/{name}",
     }
     if key.is_alias:

@@ -44,7 +44,7 @@ class VaultKey:
         enabled: whether it may be used.
         not_before: from when on; None for no limit.
         expires: until when; None for no limit.
-        created: when the version was made; None where the vault does not say.
+        created: when this version was made; None where the answer does not say.
         public_key: None for a symmetric key (``oct-HSM``).
     """
 
@@ -75,7 +75,9 @@ def read_key(answer: Mapping[str, Any]) -> VaultKey:
             created=_moment(attributes.get("created")),
             public_key=public_key_of(jwk),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
+    except (
+        KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError, UsageError
+    ) as error:  # fmt: skip
         raise malformed_answer(f"the key cannot be read ({error})") from error
 
 

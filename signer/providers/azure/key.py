@@ -64,6 +64,7 @@ class AzureKey:
         algorithm: str,
         public_key: PublicKey | None,
         notes: tuple[str, ...],
+        read: VaultKey | None,
     ) -> None:
         self.name = name
         self.algorithm = algorithm
@@ -72,6 +73,7 @@ class AzureKey:
         self.key_id = reference.identifier
         self._calls = calls
         self._reference = reference
+        self._read = read
         self._key_spec = public_key.spec if public_key else _mac_spec(algorithm)
         self._azure_name = _azure_name(algorithm, self._key_spec)
         self._alone = threading.Lock()
@@ -81,6 +83,21 @@ class AzureKey:
     def assurance(self) -> Assurance:
         """``managed-key``; ``shared-secret`` for an HMAC key."""
         return Assurance.SHARED_SECRET if self.public_key is None else Assurance.MANAGED_KEY
+
+    def key_created(self) -> datetime | None:
+        """``attributes.created`` of the version that signs (REST reference, KeyAttributes).
+
+        A pinned key, which is not read to sign, is read for it, once.
+
+        Raises:
+            UsageError: ``pinned-key-differs``.
+            ProviderError: what the vault answered; ``azure-denied-…`` without ``keys/read``.
+        """
+        if self._read is None:
+            key = self._calls.read_key(self._reference)
+            _check_same(key, self._reference, self.public_key)
+            self._read = key
+        return self._read.created
 
     def hasher(self) -> Hasher:
         """A new hasher; its digest is what the vault is given."""
@@ -156,7 +173,8 @@ def open_key(
         reference,
         algorithm=choose_algorithm(algorithm, pinned.spec),
         public_key=pinned,
-        notes=(f"the public key is pinned: {reference.identifier} is not read",),
+        notes=(f"the public key is pinned: to sign, {reference.identifier} is not read",),
+        read=None,
     )
 
 
@@ -183,18 +201,8 @@ def use_key(
         UsageError: ``algorithm-not-offered``, ``pinned-key-differs``.
         ProviderError: it is another key, or it is disabled, not within its dates, not for signing.
     """
-    if not key.reference.version or not reference.covers(key.reference):
-        raise malformed_answer(
-            f"it is about {key.reference.identifier}, and not {reference.identifier}"
-        )
+    _check_same(key, reference, pinned)
     check_usable(key)
-    if pinned is not None and pinned != key.public_key:
-        raise UsageError(
-            "pinned-key-differs",
-            f"public-key is not the key {key.reference.identifier}, which the vault has now",
-            fix="pin the key's version in azure-kv-key too, or give the new version's "
-            "public key after checking that it was rotated on purpose.",
-        )
     return AzureKey(
         name,
         calls,
@@ -202,7 +210,23 @@ def use_key(
         algorithm=_choose(algorithm, key),
         public_key=key.public_key,
         notes=(),
+        read=key,
     )
+
+
+def _check_same(key: VaultKey, reference: Reference, pinned: PublicKey | None) -> None:
+    """Refuse another key than the one asked for, or than the pinned one."""
+    if not key.reference.version or not reference.covers(key.reference):
+        raise malformed_answer(
+            f"it is about {key.reference.identifier}, and not {reference.identifier}"
+        )
+    if pinned is not None and pinned != key.public_key:
+        raise UsageError(
+            "pinned-key-differs",
+            f"public-key is not the key {key.reference.identifier}, which the vault has now",
+            fix="pin the key's version in azure-kv-key too, or give the new version's "
+            "public key after checking that it was rotated on purpose.",
+        )
 
 
 def check_usable(key: VaultKey) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -127,6 +128,12 @@ class Cloud:
         """Let the next calls of an operation fail (``times``: how many; ``status``)."""
         fault = {"operation": operation, "code": code, "message": message, "times": 1, **more}
         self._ask("/_faults", "POST", fault)
+
+    def date(self, key: str, age: timedelta) -> datetime:
+        """Make a key be of another age, and give its date."""
+        created = datetime.now(UTC).replace(microsecond=0) - age
+        self._ask("/_dates", "POST", {"key": key, "created": created.timestamp()})
+        return created
 
     def _ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
         data = json.dumps(body).encode() if body is not None else None

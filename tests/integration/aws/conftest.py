@@ -1,12 +1,18 @@
 """The corrected AWS, as a process of its own, once a session."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.integration.aws.cloud import Cloud, running_server
+from tests.integration.aws.documents import ROLE, documented
 from tests.peers import require
+
+# Debian's is older than the variable AWS_ENDPOINT_URL.
+_WITH_ENDPOINT = '#!/bin/sh\nexec {program} --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n'
 
 EVENTS = b'{"decision":1}\n{"decision":2}\n'
 
@@ -43,3 +49,22 @@ def provider(request: pytest.FixtureRequest) -> str:
     """Each of the two providers."""
     name: str = request.param
     return name
+
+
+@pytest.fixture
+def role(cloud: Cloud) -> Iterator[str]:
+    """The role of docs/aws.md, with its trust policy."""
+    iam = cloud.client("iam")
+    trust = json.dumps(documented("trust"))
+    iam.create_role(RoleName="policy-audit", AssumeRolePolicyDocument=trust)
+    yield ROLE
+    iam.delete_role(RoleName="policy-audit")
+
+
+@pytest.fixture
+def cloud_v2(cloud: Cloud, tmp_path: Path) -> Cloud:
+    """The same service, met through version 2."""
+    wrapper = tmp_path / "aws"
+    wrapper.write_text(_WITH_ENDPOINT.format(program=require("aws-v2")))
+    wrapper.chmod(0o755)
+    return replace(cloud, aws_cli=wrapper)

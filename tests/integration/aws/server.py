@@ -1,8 +1,9 @@
 """``python -m tests.integration.aws.server PORT``: the corrected AWS, as a process.
 
 Beside moto's own: every call is recorded (GET /_calls gives them, DELETE forgets them), and
-faults can be ordered (POST /_faults), because moto never fails of itself. GET /_token gives a
-job's OIDC token, as GitHub's endpoint does, unsigned.
+faults can be ordered (POST /_faults), because moto never fails of itself; a key can be given
+another date (POST /_dates). GET /_token gives a job's OIDC token, as GitHub's endpoint does,
+unsigned.
 """
 
 import base64
@@ -66,6 +67,9 @@ class Recorder:
             with self._lock:
                 self._faults.append(json.loads(body))
             return _json(start_response, {})
+        if path == "/_dates":
+            _date(**json.loads(body))
+            return _json(start_response, {})
         operation, parameters = _asked(environ, body)
         if operation is None:
             answer: Iterable[bytes] = self._inner(environ, start_response)
@@ -121,6 +125,11 @@ def _scope(environ: Environ) -> tuple[str, str, str]:
         return "", "", ""
     key, _, region, service, _ = header.split("Credential=")[1].split(",")[0].split("/")
     return key, region, service
+
+
+def _date(key: str, created: float) -> None:
+    _, _, _, region, account, _ = key.split(":", 5)
+    corrected_kms.resolve(account, region, key).creation_date = created
 
 
 def _key_arn(operation: str, parameters: dict[str, Any], environ: Environ) -> str:

@@ -1,24 +1,10 @@
 """The ``aws`` command line in version 2: it says things its own way, and must be understood too."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.integration.aws.cloud import Cloud
-from tests.peers import require
-
-# Debian's is older than the variable AWS_ENDPOINT_URL.
-_WITH_ENDPOINT = '#!/bin/sh\nexec {program} --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n'
-
-
-@pytest.fixture
-def cloud_v2(cloud: Cloud, tmp_path: Path) -> Cloud:
-    """The same service, met through version 2."""
-    wrapper = tmp_path / "aws"
-    wrapper.write_text(_WITH_ENDPOINT.format(program=require("aws-v2")))
-    wrapper.chmod(0o755)
-    return replace(cloud, aws_cli=wrapper)
 
 
 def _sign(cloud: Cloud, audit: Path, key: str, *more: str, **changes: str) -> tuple[int, str, str]:

@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from tests.integration.aws.cloud import ACCOUNT, REGION, Cloud, Ended
+from tests.integration.aws.documents import ROLE, RUN, documented, job, requests_of
 from tests.integration.aws.policy import Request, allows
-from tests.integration.aws.test_access import ROLE, RUN, _job, _requests, documented, role
-
-__all__ = ["role"]
 
 READS = {"kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetPublicKey"}
 ABSENT = "12345678-1234-1234-1234-123456789012"
@@ -55,6 +53,17 @@ def test_a_key_that_signs(cloud: Cloud, audit: Path, provider: str) -> None:
         assert checks["clock"]["status"] == "skip"
     else:
         assert checks["clock"]["status"] == "ok"
+
+
+def test_version_2_of_the_command_line(cloud_v2: Cloud) -> None:
+    cloud_v2.key()
+    done, checks = _doctor(cloud_v2, "aws_kms", "alias/ECC_NIST_P256")
+    assert done.code == 0, done.out
+    dry_run = checks.pop("dry-run")
+    assert {check["status"] for name, check in checks.items() if name in KEY_CHECKS} == {"ok"}
+    if dry_run["status"] != "ok":  # Debian's
+        assert (dry_run["status"], "too old" in dry_run["detail"]) == ("skip", True)
+    assert "aws-cli/2" in checks["command-line"]["detail"]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +143,7 @@ def test_a_job_that_assumes_a_role(cloud: Cloud, role: str, provider: str) -> No
     arn = cloud.key()
     cloud.forget()
     more = ("--aws-role-to-assume", ROLE)
-    done, checks = _doctor(cloud, provider, arn, *more, environ=_job(cloud))
+    done, checks = _doctor(cloud, provider, arn, *more, environ=job(cloud))
     assert done.code == 0, done.out
     assert checks["credentials"]["status"] == "ok"
     assert "assumed-role/policy-audit" in checks["credentials"]["detail"]
@@ -142,20 +151,20 @@ def test_a_job_that_assumes_a_role(cloud: Cloud, role: str, provider: str) -> No
     assert "repository_id 123456789" in checks["token"]["detail"]
     calls = _asked(cloud)
     session = json.loads(calls[0]["parameters"]["Policy"])
-    for request in _requests(calls):
+    for request in requests_of(calls):
         assert allows([session], request), request
         # Beyond what the documents allow, it only looks.
         assert allows([documented("sign", arn)], request) or request.action in READS, request
     for action, key in (("kms:PutKeyPolicy", arn), ("kms:GetKeyPolicy", cloud.new_key())):
         assert not allows([session], Request(action, key, principal=ROLE))
-    again, checks = _doctor(cloud, provider, "alias/ECC_NIST_P256", *more, environ=_job(cloud))
+    again, checks = _doctor(cloud, provider, "alias/ECC_NIST_P256", *more, environ=job(cloud))
     assert again.code == 0, again.out
     assert checks["dry-run"]["status"] == checks["key-policy"]["status"] == "ok"
 
 
 def test_a_role_that_is_refused_or_has_no_token(cloud: Cloud, provider: str) -> None:
     more = ("--aws-role-to-assume", ROLE)
-    done, checks = _doctor(cloud, provider, cloud.key(), *more, environ=_job(cloud))
+    done, checks = _doctor(cloud, provider, cloud.key(), *more, environ=job(cloud))
     assert (done.code, checks["credentials"]["code"]) == (3, "aws-role-refused")
     assert "token.actions.githubusercontent.com:repository_id" in checks["credentials"]["fix"]
     assert (checks["token"]["status"], checks["key"]["status"]) == ("ok", "skip")
@@ -206,3 +215,12 @@ def test_the_rule_of_a_policy_that_allows_this_key(
     done, checks = _doctor(cloud, provider, cloud.new_key(), *more, environ=environ)
     assert (done.code, checks["signing-rule"]["code"]) == (4, "not-allowed")
     assert f"wanted {alias}" in checks["signing-rule"]["detail"]
+    # Where a rule limits the age, signing needs to know it.
+    policy.write_text(policy.read_text().replace("key: ", "max_key_age: 365d, key: "))
+    done, checks = _doctor(cloud, provider, "alias/ECC_NIST_P256", *more, environ=environ)
+    assert done.code == 0, done.out
+    assert checks["key-age"]["detail"].endswith("max_key_age is 365 days")
+    cloud.fail("kms:DescribeKey", "AccessDeniedException", "no")
+    done, checks = _doctor(cloud, provider, "alias/ECC_NIST_P256", *more, environ=environ)
+    assert (checks["key"]["status"], checks["key"]["code"]) == ("fail", "aws-access-denied")
+    assert "max_key_age is 'not known'" in checks["signing-rule"]["detail"]

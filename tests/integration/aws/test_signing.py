@@ -1,6 +1,7 @@
 """Signing with AWS KMS: boto3 and the real ``aws`` command line against the corrected service."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ def _signed_and_verified(
     assert fields["key-id"] == arn
     assert (fields["provider"], fields["algorithm"]) == (provider, algorithm)
     assert fields["assurance"] == "managed-key"
+    assert re.search(r"^kms:Sign: request [\w-]+$", done.err, re.MULTILINE)
     operations = [call["action"] for call in cloud.calls()]
     assert sorted(operations) == ["kms:GetPublicKey", "kms:Sign", "sts:GetCallerIdentity"]
     key = ["--key", fields["public-key-file"], "--algorithm", algorithm]

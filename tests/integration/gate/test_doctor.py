@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +160,24 @@ def test_a_file_that_is_too_large_for_the_rule(job: Job) -> None:
     ended, checks = job.doctor()
     assert (ended, checks["signing-rule"]["code"]) == (4, "not-allowed")
     assert "max_audit_file" in checks["signing-rule"]["detail"]
+
+
+@pytest.mark.parametrize(("days", "status"), [(10, "ok"), (81, "warn"), (101, "fail")])
+def test_a_key_and_its_rules_limit(job: Job, days: int, status: str) -> None:
+    limited = job.policy.read_text().replace("max_audit_file: 1KB", "max_key_age: 100d")
+    job.policy.write_text(limited)
+    job.pin()
+    made = datetime.now(UTC) - timedelta(days=days)
+    [path] = job.folder.parent.rglob("key-*.json")
+    changed = re.sub(
+        '"created": "[^"]*"', f'"created": "{made:%Y-%m-%dT%H:%M:%SZ}"', path.read_text()
+    )
+    path.write_text(changed)
+    ended, checks = job.doctor()
+    assert checks["key-age"]["status"] == status
+    assert checks["signing-rule"]["status"] == ("fail" if status == "fail" else "ok")
+    assert ended == (4 if status == "fail" else 0)
+    assert job.run("sign", "audit.jsonl")[0] == ended
 
 
 def test_a_policy_that_nobody_pinned(job: Job) -> None:

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,74 +15,16 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from signer.action import act
 from signer.cli import parser
-from signer.errors import GateError, OutputError, ProviderError, SignerError
+from signer.errors import OutputError, ProviderError
 from signer.gate import issuer as issuers
 from signer.gate.policy import GITHUB_ISSUER
 from signer.github import oidc
-from signer.github.paths import JobPaths
-from signer.settings.given import Given
-from signer.settings.load import load
-from signer.settings.models import VerifySettings
-from signer.verify import job as verify_job
+from tests.integration.gate.support import POLICY, refused, signed, verified
 from tests.issuer import Issuer
 from tests.unit import runner
-from tests.unit.support import EVENTS, RecordedLog, payload_of
+from tests.unit.support import EVENTS, RecordedLog
 
 ROOT = Path(__file__).parents[3]
-POLICY = """version: 1
-issuer: {issuer}
-rules:
-  - name: main of payments
-    runs:
-      repository: acme/payments
-      repository_id: "123"
-      ref: refs/heads/*
-      event_name: [push, pull_request]
-    may_sign_with: {{provider: kms, key: alias/policy-audit, max_audit_file: 1KB}}
-"""
-
-
-@pytest.fixture
-def issuer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Issuer]:
-    one = Issuer(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(one.authority))
-    issuers.forget()
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def environ(issuer: Issuer, tmp_path: Path) -> dict[str, str]:
-    audit, policy = tmp_path / "audit.jsonl", tmp_path / "policy.yml"
-    audit.write_bytes(EVENTS)
-    policy.write_text(POLICY.format(issuer=issuer.url))
-    return {
-        "GITHUB_ACTIONS": "true",
-        "GITHUB_WORKSPACE": str(tmp_path),
-        "GITHUB_REPOSITORY": "acme/liar",
-        "GITHUB_OUTPUT": str(tmp_path / "output"),
-        "POLICY_KMS_DIRECTORY": str(tmp_path / "kms"),
-        "INPUT_AUDIT-FILE": str(audit),
-        "INPUT_PROVIDER": "kms",
-        "INPUT_SIGNING-POLICY": str(policy),
-        "INPUT_SIGNING-POLICY-SHA256": hashlib.sha256(policy.read_bytes()).hexdigest(),
-        **issuer.environ(),
-    }
-
-
-def signed(environ: dict[str, str]) -> dict[str, Any]:
-    assert act(environ, RecordedLog(), container=False) == 0
-    bundle = Path(environ["INPUT_AUDIT-FILE"] + ".sigstore.json")
-    predicate: dict[str, Any] = payload_of(bundle.read_bytes())["predicate"]
-    return predicate
-
-
-def refused(environ: dict[str, str], code: str, kind: type[SignerError] = GateError) -> None:
-    with pytest.raises(kind) as caught:
-        act(environ, RecordedLog(), container=False)
-    assert caught.value.code == code, caught.value
-    assert caught.value.exit_code == (4 if kind is GateError else kind.exit_code)
-    assert not Path(environ["INPUT_AUDIT-FILE"] + ".sigstore.json").exists()
 
 
 def test_claims_and_not_variables_are_stated(environ: dict[str, str]) -> None:
@@ -352,32 +294,17 @@ def test_only_runs_without_secrets_are_skipped(
         refused(environ, "identity-missing")
 
 
-def _verify(tmp_path: Path, issuer: Issuer, policy: str) -> dict[str, Any]:
-    keys = {"issuer": issuer.url, "keys": [issuer.jwk()]}
-    (tmp_path / "keys.json").write_text(json.dumps(keys))
-    (tmp_path / "auditor.yml").write_text(policy)
-    said = {
-        "audit-file": tmp_path / "audit.jsonl",
-        "public-key": tmp_path / "audit.jsonl.pub",
-        "issuer-keys": tmp_path / "keys.json",
-        "signing-policy": tmp_path / "auditor.yml",
-    }
-    settings = load(VerifySettings, {n: Given(n, str(v)) for n, v in said.items()}, {})
-    checked = verify_job.check(settings, {}, RecordedLog(), JobPaths({}, container=False))
-    return checked.results[0]
-
-
 def test_verified_years_later(environ: dict[str, str], issuer: Issuer, tmp_path: Path) -> None:
     signed(environ)
     policy = POLICY.format(issuer=issuer.url)
-    assert _verify(tmp_path, issuer, policy)["identity"] == "proved"
+    assert verified(tmp_path, issuer, policy)["identity"] == "proved"
     other = policy.replace("acme/payments", "acme/other").replace('"123"', '"9"')
-    assert _verify(tmp_path, issuer, other)["reason"] == "not-allowed-by-policy"
+    assert verified(tmp_path, issuer, other)["reason"] == "not-allowed-by-policy"
     evidence = tmp_path / "audit.jsonl.identity.jwt"
     digest = hashlib.sha256(EVENTS).hexdigest()
     evidence.write_text(issuer.token(f"policy-audit:sha256:{digest}", run_id="43"))
-    assert _verify(tmp_path, issuer, policy)["reason"] == "identity-not-proved"
+    assert verified(tmp_path, issuer, policy)["reason"] == "identity-not-proved"
     evidence.write_text(issuer.token(f"policy-audit:sha256:{digest}", jti="another"))
-    assert _verify(tmp_path, issuer, policy)["reason"] == "identity-not-proved"
+    assert verified(tmp_path, issuer, policy)["reason"] == "identity-not-proved"
     evidence.unlink()
-    assert _verify(tmp_path, issuer, policy)["reason"] == "identity-not-proved"
+    assert verified(tmp_path, issuer, policy)["reason"] == "identity-not-proved"

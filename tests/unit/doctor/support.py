@@ -1,14 +1,15 @@
 """What the tests of the doctor share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from signer.doctor.check import Check
+from signer.doctor.findings import Findings
 from signer.errors import ProviderError
 from signer.providers.host import Host
-from signer.settings.models import DoctorSettings
+from signer.settings.models import DoctorSettings, SignSettings
 
 
 @dataclass
@@ -33,6 +34,19 @@ class Said:
             session_name="",
             cleanup=ExitStack(),
         )
+
+
+def looked(
+    look: Callable[[SignSettings, Host, Findings], None],
+    chosen: DoctorSettings,
+    host: Host | None = None,
+    *,
+    dated: bool = False,
+) -> Findings:
+    """What is found of a key."""
+    found = Findings(dated=dated)
+    look(chosen, host or Said().host(), found)
+    return found
 
 
 def settings(**given: Any) -> DoctorSettings:

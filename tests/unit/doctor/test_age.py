@@ -20,11 +20,12 @@ def _made(days: float) -> datetime:
         (1, None, "ok"),
         (365, None, "ok"),
         (366, None, "warn"),
-        (79.9, 100, "ok"),
-        (80.1, 100, "warn"),
+        (79, 100, "ok"),
+        (81, 100, "warn"),
         (100, 100, "warn"),
         (101, 100, "fail"),
         (400, 1000, "ok"),
+        (-1, 100, "fail"),  # a clock is wrong
     ],
 )
 def test_how_old_is_too_old(days: float, limit: int | None, status: str) -> None:

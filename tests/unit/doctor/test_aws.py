@@ -10,12 +10,11 @@ from botocore.stub import ANY, Stubber
 
 from signer.crypto.keys import PublicKey
 from signer.doctor.aws import look_at_key
-from signer.doctor.aws_key import moment
 from signer.doctor.findings import Findings
 from signer.providers.aws import key as aws_key
 from signer.providers.aws.calls import Credentials
 from signer.providers.aws.sdk import SdkCalls
-from tests.unit.doctor.support import Said, by_name, settings, statuses
+from tests.unit.doctor.support import Said, by_name, looked, settings, statuses
 from tests.unit.support import Keys
 
 ACCOUNT = "111122223333"
@@ -109,9 +108,10 @@ def stub(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
     one.done()
 
 
-def _look(key: str = ARN, **given: Any) -> Findings:
+def _look(key: str = ARN, *, dated: bool = False, **given: Any) -> Findings:
     chosen = {"provider": "aws_kms_sdk", "aws_kms_key": key, **given}
-    return look_at_key(settings(**chosen), Said().host({"AWS_REGION": "eu-central-1"}))
+    host = Said().host({"AWS_REGION": "eu-central-1"})
+    return looked(look_at_key, settings(**chosen), host, dated=dated)
 
 
 def test_a_key_that_signs(stub: Stub) -> None:
@@ -252,6 +252,17 @@ def test_a_dry_run_that_is_refused(stub: Stub, code: str, ours: str) -> None:
     assert "in its own words" in check.detail
 
 
+def test_a_command_line_that_is_too_old_for_it(stub: Stub) -> None:
+    stub.caller()
+    stub.described()
+    stub.read()
+    message = 'Unknown parameter in input: "DryRun", must be one of: KeyId, Message'
+    stub.refuse("sign", "ParamValidationError", message)
+    stub.policy()
+    check = by_name(_look().checks)["dry-run"]
+    assert (check.status, "too old" in check.detail) == ("skip", True)
+
+
 def test_who_ignores_the_dry_run_is_told_of(stub: Stub) -> None:
     stub.caller()
     stub.described()
@@ -340,36 +351,36 @@ def test_who_it_is_may_stay_untold(stub: Stub) -> None:
     assert statuses(found.checks)["key-policy"] == "skip"
 
 
-@pytest.mark.parametrize(
-    ("value", "found"),
-    [
-        (MADE, MADE),
-        (MADE.timestamp(), MADE),
-        ("2026-01-02T01:00:00+01:00", MADE),
-        ("2026-01-02T00:00:00Z", MADE),
-        (None, None),
-    ],
-)
-def test_a_moment_as_either_command_line_prints_it(value: object, found: datetime | None) -> None:
-    assert moment(value) == found
+def test_a_rule_that_limits_the_age_needs_to_know_it(stub: Stub) -> None:
+    stub.caller()
+    stub.refuse("describe_key")
+    stub.read()
+    stub.dry_run(DRY)
+    stub.policy()
+    found = _look(dated=True)
+    check = by_name(found.checks)["key"]
+    assert (check.status, check.code, check.exit_code) == ("fail", "aws-access-denied", 3)
+    assert "kms:DescribeKey" in check.fix
+    assert statuses(found.checks)["dry-run"] == "ok"
 
 
 def test_the_region_and_who_says_so(stub: Stub) -> None:
-    for key, given, said in (
+    cases: tuple[tuple[str, dict[str, Any], str], ...] = (
         (ARN, {}, "eu-central-1, of the key's ARN"),
         ("alias/audit", {"aws_region": "eu-west-1"}, "eu-west-1, of aws-region"),
         ("alias/audit", {}, "eu-central-1, of the environment"),
-    ):
+    )
+    for key, given, said in cases:
         stub.nobody("InvalidClientTokenId")
         assert by_name(_look(key, **given).checks)["region"].detail == said
     stub.nobody("InvalidClientTokenId")
     chosen = settings(provider="aws_kms_sdk", aws_kms_key="alias/audit")
-    assert statuses(look_at_key(chosen, Said().host()).checks)["region"] == "skip"
+    assert statuses(looked(look_at_key, chosen, Said().host()).checks)["region"] == "skip"
 
 
 def test_no_command_line() -> None:
     chosen = settings(provider="aws_kms", aws_kms_key=ARN)
-    found = look_at_key(chosen, Said().host({"PATH": "/nonexistent"}))
+    found = looked(look_at_key, chosen, Said().host({"PATH": "/nonexistent"}))
     check = by_name(found.checks)["command-line"]
     assert (check.status, check.code, check.exit_code) == ("fail", "command-missing", 3)
     assert len(found.checks) == 7

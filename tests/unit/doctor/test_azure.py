@@ -17,7 +17,7 @@ from signer.errors import ProviderError
 from signer.providers.azure.jwk import VaultKey
 from signer.providers.azure.names import Reference
 from tests.azure_stand_in import Vault
-from tests.unit.doctor.support import Said, by_name, settings, statuses
+from tests.unit.doctor.support import Said, by_name, looked, settings, statuses
 from tests.unit.providers.azure.support import TENANT, InMemory
 
 DAY = 86_400
@@ -59,14 +59,14 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     return one
 
 
-def _look(key: str = "policy", **given: Any) -> Findings:
+def _look(key: str = "policy", *, dated: bool = False, **given: Any) -> Findings:
     chosen = {
         "provider": "azure_kv_sdk",
         "azure_kv_name": "acme-audit",
         "azure_kv_key": key,
         **given,
     }
-    return look_at_key(settings(**chosen), Said().host())
+    return looked(look_at_key, settings(**chosen), dated=dated)
 
 
 def _key(key: str = "policy", **given: Any) -> Check:
@@ -171,6 +171,8 @@ def test_a_pinned_key_need_not_be_read(calls: Calls, tmp_path: Path, denied: str
     assert found.provider is not None
     assert isinstance(found.provider.public_key, PublicKey)
     assert _key("policy", public_key=pem).status == "fail"  # its version is asked for
+    aged = by_name(_look(f"policy/{version.version}", dated=True, public_key=pem).checks)["key"]
+    assert (aged.status, aged.code) == ("fail", denied)  # its age is asked for
     pem.write_bytes(b"no key")
     assert _key(f"policy/{version.version}", public_key=pem).code == "key-unreadable"
 
@@ -225,7 +227,7 @@ def test_a_rotation_policy_that_may_not_be_read(calls: Calls) -> None:
 
 def test_no_command_line() -> None:
     chosen = settings(provider="azure_kv", azure_kv_name="acme-audit", azure_kv_key="policy")
-    found = look_at_key(chosen, Said().host({"PATH": "/nonexistent"}))
+    found = looked(look_at_key, chosen, Said().host({"PATH": "/nonexistent"}))
     assert statuses(found.checks) == {
         "command-line": "fail",
         "credentials": "skip",

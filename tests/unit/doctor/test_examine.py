@@ -160,10 +160,10 @@ def test_no_secret_is_printed(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -
     fetched = "a secret that was fetched from a store"
 
     def leak(chosen: Any) -> Any:
-        def look(settings: Any, host: Any) -> Any:
+        def look(settings: Any, host: Any, found: Findings) -> None:
             host.mask(fetched)
             error = ProviderError("aws-failed", f"it said {SECRET} and {fetched}", fix=SECRET)
-            return Findings([fail("key", error)])
+            found.add(fail("key", error))
 
         return look
 

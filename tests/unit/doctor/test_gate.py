@@ -1,6 +1,7 @@
 """The signing policy as the doctor sees it: which rule decides, and claim by claim why none."""
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,13 @@ def _decide(
     *,
     size: int | None = None,
     environ: dict[str, str] | None = None,
+    created: datetime | None = None,
     **given: Any,
 ) -> tuple[str | None, Check]:
     chosen = settings(signing_policy=policy, provider="kms", kms_key="alias/default", **given)
     gate, check = load_policy(chosen, environ or {})
     assert gate is not None, check
-    rule, decision = decide(gate, claims, keys.open() if keys else None, chosen, size)
+    rule, decision = decide(gate, claims, keys.open() if keys else None, chosen, size, created)
     return rule.name if rule else None, decision
 
 
@@ -83,6 +85,22 @@ def test_why_none_does_rule_by_rule(policy: Path, keys: Keys) -> None:
         "max_audit_file is '1001 bytes', wanted 1000 bytes"
     )
     assert "- nightly: event_name is 'push', wanted schedule; provider is 'kms'" in nightly
+
+
+def test_a_key_that_is_too_old_for_its_rule(policy: Path, keys: Keys) -> None:
+    text = POLICY.format(top="").replace("max_audit_file: 1KB", "max_key_age: 30d")
+    policy.write_text(text)
+    days = timedelta(days=1)
+    now = datetime.now(UTC)
+    name, check = _decide(policy, CLAIMS, keys, created=now - 29 * days)
+    assert (name, check.status) == ("main", "ok")
+    for created, said in ((now - 31 * days, "31 days"), (None, "not known")):
+        name, check = _decide(policy, CLAIMS, keys, created=created)
+        assert (name, check.status, check.code) == ("main", "fail", "not-allowed")
+        assert f"max_key_age is '{said}" in check.detail
+    # What is not allowed for another reason has no limit to speak of.
+    name, check = _decide(policy, {**CLAIMS, "ref": "x"}, keys, created=now - 31 * days)
+    assert (name, check.status) == (None, "fail")
 
 
 def test_a_long_policy_is_told_in_part(tmp_path: Path, keys: Keys) -> None:
@@ -123,7 +141,9 @@ def test_the_environments_word_is_warned_of(policy: Path, keys: Keys) -> None:
 def test_no_policy_or_one_that_does_not_load(tmp_path: Path, policy: Path) -> None:
     gate, check = load_policy(settings(), {})
     assert (gate, check.status) == (None, "skip")
-    assert decide(None, CLAIMS, None, settings(), None)[1].detail == "no signing-policy is set"
+    assert (
+        decide(None, CLAIMS, None, settings(), None, None)[1].detail == "no signing-policy is set"
+    )
     for chosen, code, exit_code in (
         (settings(signing_policy=tmp_path / "none.yml"), "policy-not-found", 2),
         (
@@ -134,4 +154,4 @@ def test_no_policy_or_one_that_does_not_load(tmp_path: Path, policy: Path) -> No
     ):
         gate, check = load_policy(chosen, {})
         assert (gate, check.status, check.code, check.exit_code) == (None, "fail", code, exit_code)
-        assert "see signing-policy" in decide(None, CLAIMS, None, chosen, None)[1].detail
+        assert "see signing-policy" in decide(None, CLAIMS, None, chosen, None, None)[1].detail

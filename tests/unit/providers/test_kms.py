@@ -1,5 +1,7 @@
 """The embedded KMS as a provider: first use, versions, disabled keys."""
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,33 @@ def test_a_key_that_is_rotated_meanwhile_still_signs_as_what_it_said(directory: 
     provider = open_key("alias/policy-audit", directory)
     EmbeddedKms(directory).rotate_key("alias/policy-audit")
     provider.verify(provider.sign(bytes(32)), bytes(32))
+
+
+def _dated(directory: Path, *dates: str) -> None:
+    """Write another date into each version of the one key there is."""
+    [path] = directory.glob("key-*.json")
+    document = json.loads(path.read_text())
+    for version, date in zip(document["versions"], dates, strict=True):
+        version["created"] = date
+    path.write_text(json.dumps(document))
+
+
+def test_the_date_is_that_of_the_version_that_signs(directory: Path) -> None:
+    first = open_key("alias/policy-audit", directory)
+    EmbeddedKms(directory).rotate_key("alias/policy-audit")
+    second = open_key("alias/policy-audit", directory)
+    _dated(directory, "2020-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
+    assert first.key_created() == datetime(2020, 1, 1, tzinfo=UTC)
+    assert second.key_created() == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("date", ["", "None", "2026-02-30T00:00:00Z", "0001-01-01T00:00:00+14:00"])
+def test_a_date_that_is_none_is_damage(directory: Path, date: str) -> None:
+    provider = open_key("alias/policy-audit", directory)
+    _dated(directory, date)
+    with pytest.raises(ProviderError) as refusal:
+        provider.key_created()
+    assert refusal.value.code == "kms-store-corrupt"
 
 
 @pytest.mark.parametrize("algorithm", ["ECDSA_SHA_256", "HMAC_SHA_256"])

@@ -5,6 +5,7 @@ A new provider adds its variants to `VARIANTS`, and nothing else here.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,16 @@ def test_it_says_what_it_is(variant: Variant, provider: Provider) -> None:
     else:
         assert provider.public_key.spec == variant.key_spec
         assert variant.algorithm in provider.public_key.algorithms
+
+
+def test_it_says_when_its_key_was_made(variant: Variant, provider: Provider) -> None:
+    created = provider.key_created()
+    if variant not in IN_A_KMS:
+        assert created is None
+        return
+    assert created is not None
+    assert created.utcoffset() == timedelta(0)
+    assert timedelta(0) <= datetime.now(UTC) - created < timedelta(hours=1)
 
 
 def test_another_implementation_verifies_it(

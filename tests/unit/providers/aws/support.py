@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -140,7 +141,11 @@ class FakeCalls:
 
     def DescribeKey(self, KeyId: str) -> Answer:  # noqa: N802, N803
         metadata = self._kms.describe_key(_own(KeyId))
-        known = {"KeySpec": metadata.key_spec, "KeyUsage": metadata.key_usage}
+        known = {
+            "KeySpec": metadata.key_spec,
+            "KeyUsage": metadata.key_usage,
+            "CreationDate": datetime.fromisoformat(metadata.created[-1]),
+        }
         return {"KeyMetadata": {"Arn": arn_of(metadata.key_id), **known}}
 
 

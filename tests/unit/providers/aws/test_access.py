@@ -89,6 +89,23 @@ def test_a_token_becomes_credentials_in_memory() -> None:
     assert "secret part" not in told
 
 
+@pytest.mark.parametrize("pinned", [True, False])
+@pytest.mark.parametrize("algorithm", [None, "ECDSA_SHA_256", "HMAC_SHA_256"])
+def test_a_session_may_ask_when_the_key_was_made_only_where_it_is_asked(
+    algorithm: str | None, pinned: bool
+) -> None:
+    key, role = parse_key(KEY_ARN), parse_role(ROLE)
+    plain, dated = (
+        key_statement(key, None, role, algorithm, pinned=pinned, dated=dated)
+        for dated in (False, True)
+    )
+    more = [action for action in dated["Action"] if action not in plain["Action"]]
+    assert dated == {**plain, "Action": [*plain["Action"], *more]}
+    assert "kms:DescribeKey" in dated["Action"]
+    assert more == ([] if "kms:DescribeKey" in plain["Action"] else ["kms:DescribeKey"])
+    assert algorithm != "ECDSA_SHA_256" or more  # nothing else needs it there
+
+
 def test_the_session_may_do_nothing_but_sign_with_this_key() -> None:
     sts = Sts()
     _open(sts, Said())

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from signer.errors import ProviderError
-from signer.providers.aws.calls import AwsFailure, Credentials
+from signer.providers.aws.calls import Answer, AwsFailure, Credentials
 from signer.providers.aws.cli import CliCalls
 
 PROGRAM = """#!/usr/bin/env python3
@@ -61,7 +61,7 @@ def aws(tmp_path: Path) -> Aws:
     return Aws(tmp_path)
 
 
-def _call(calls: CliCalls, seconds: float = 60) -> object:
+def _call(calls: CliCalls, seconds: float = 60) -> Answer:
     parameters: dict[str, str | int | bytes] = {
         "KeyId": "alias/audit",
         "Message": b"\0digest",
@@ -72,7 +72,9 @@ def _call(calls: CliCalls, seconds: float = 60) -> object:
 
 def test_neither_key_nor_message_is_in_the_arguments(aws: Aws) -> None:
     aws.answers(stdout='{"Signature": "c2lnbmF0dXJl", "KeyId": "arn"}')
-    assert _call(aws.calls()) == {"Signature": b"signature", "KeyId": "arn"}
+    answer = {**_call(aws.calls())}
+    assert answer.pop("ResponseMetadata") == {}
+    assert answer == {"Signature": b"signature", "KeyId": "arn"}
     argv, files = aws.seen["argv"], aws.seen["files"]
     assert argv[:2] == ["kms", "sign"]
     assert "--region" in argv
@@ -161,6 +163,51 @@ def test_what_fails_on_this_side_has_botocores_name(aws: Aws, said: str, code: s
     with pytest.raises(AwsFailure) as failure:
         _call(aws.calls())
     assert failure.value.code == code
+
+
+REPORTS = """\
+2026-11-24 03:27:07,012 - MainThread - botocore.auth - DEBUG - CanonicalRequest:
+POST
+/
+
+x-amz-security-token:THE-SESSION-TOKEN
+
+e3b0c442
+2026-11-24 03:27:07,012 - MainThread - botocore.parsers - DEBUG - Response headers: \
+{'Server': 'x', 'x-amzn-RequestId': 'fe36b1b4-id', 'Date': 'y'}
+"""
+CUT_SHORT = """\
+2026-11-24 03:27:08,000 - MainThread - botocore.auth - DEBUG - CanonicalRequest:
+POST
+
+x-amz-security-token:THE-SESSION-TOKEN"""
+
+
+def test_the_request_id_is_taken_from_the_reports(aws: Aws) -> None:
+    aws.answers(stderr=REPORTS)
+    assert _call(aws.calls())["ResponseMetadata"] == {"RequestId": "fe36b1b4-id"}
+    assert "--debug" in aws.seen["argv"]
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "message"),
+    [
+        (V1.format(code="DisabledException", message="m"), "DisabledException", "m"),
+        (V2.format(code="DisabledException", message="m"), "DisabledException", "m"),
+        ("Traceback …\nYou must specify a region. You can …\n", "NoRegionError",
+         "You must specify a region. You can …"),
+        ("\naws: error: argument -x\n", "exit code 255", "aws: error: argument -x"),
+        ("", "exit code 255", ""),
+        (CUT_SHORT, "exit code 255", ""),
+    ],
+)  # fmt: skip
+def test_nothing_of_the_reports_is_shown(aws: Aws, end: str, code: str, message: str) -> None:
+    aws.answers(stderr=REPORTS + end, code=255)
+    with pytest.raises(AwsFailure) as failure:
+        _call(aws.calls())
+    assert (failure.value.code, failure.value.message) == (code, message)
+    assert failure.value.request_id == "fe36b1b4-id"
+    assert "TOKEN" not in str(failure.value)
 
 
 @pytest.mark.parametrize("stdout", ["", "not JSON", "[]", '{"Signature": "%%%"}', "\\xff"])

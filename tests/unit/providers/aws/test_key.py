@@ -1,6 +1,8 @@
 """A key of AWS KMS, however calls are made: what is asked, how often, and what holds."""
 
 import dataclasses
+import json
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,78 @@ def test_an_hmac_key_whose_arn_and_algorithm_are_named_is_not_looked_up(
     key = _open(calls, _arn(kms_directory, "HMAC_256"), algorithm="HMAC_SHA_256")
     _sign(key)
     assert calls.operations == ["kms:GenerateMac", "kms:VerifyMac"]
+
+
+def test_the_date_is_asked_for_when_it_is_wanted_and_once(kms_directory: Path) -> None:
+    calls = FakeCalls(kms_directory)
+    key = _open(calls, "alias/ECC_NIST_P256")
+    _sign(key)
+    assert "kms:DescribeKey" not in calls.operations
+    assert key.key_created() == key.key_created()
+    assert calls.operations.count("kms:DescribeKey") == 1
+    assert calls.asked[-1][1] == {"KeyId": key.key_id}
+
+
+MADE = datetime(2025, 6, 30, 22, 1, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        MADE.astimezone(timezone(timedelta(hours=2))),  # boto3: in the machine's own zone
+        "2025-07-01T00:01:02+02:00",  # version 2 of the command line
+        "2025-06-30T22:01:02Z",
+        MADE.timestamp(),  # version 1
+        int(MADE.timestamp()),
+    ],
+)
+def test_every_form_of_a_date_is_understood(kms_directory: Path, answered: object) -> None:
+    calls = FakeCalls(kms_directory)
+    key = _open(calls, "alias/ECC_NIST_P256")
+    metadata = {"Arn": key.key_id, "CreationDate": answered}
+    calls.DescribeKey = lambda **_: {"KeyMetadata": metadata}  # type: ignore[method-assign]
+    created = key.key_created()
+    assert created == MADE
+    assert created.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"CreationDate": None},
+        {"CreationDate": "yesterday"},
+        {"CreationDate": 1e300},
+        {"CreationDate": float("nan")},
+        {"CreationDate": MADE, "Arn": "arn:other"},
+    ],
+)
+def test_a_date_that_is_none_or_another_keys_is_refused(
+    kms_directory: Path, metadata: dict[str, object]
+) -> None:
+    calls = FakeCalls(kms_directory)
+    key = _open(calls, "alias/ECC_NIST_P256")
+    whole = {"Arn": key.key_id, **metadata}
+    calls.DescribeKey = lambda **_: {"KeyMetadata": whole}  # type: ignore[method-assign]
+    with pytest.raises(ProviderError) as refusal:
+        key.key_created()
+    assert refusal.value.code == "aws-answer-unexpected"
+
+
+def test_who_may_not_ask_for_the_date_is_told_what_allows_it(kms_directory: Path) -> None:
+    calls = FakeCalls(kms_directory)
+    key = _open(calls, "alias/ECC_NIST_P256")
+    said = (
+        "User: arn:aws:sts::111122223333:assumed-role/audit/x is not authorized to perform: "
+        f"kms:DescribeKey on resource: {key.key_id} because no identity-based policy allows it"
+    )
+    calls.failures.append(AwsFailure("AccessDeniedException", said))
+    with pytest.raises(ProviderError) as refusal:
+        key.key_created()
+    assert refusal.value.code == "aws-access-denied"
+    assert "kms:DescribeKey failed: AccessDeniedException" in refusal.value.message
+    statement = {"Effect": "Allow", "Action": "kms:DescribeKey", "Resource": key.key_id}
+    assert json.dumps(statement) in refusal.value.fix
 
 
 def test_an_hmac_algorithm_for_another_key_is_refused(kms_directory: Path) -> None:

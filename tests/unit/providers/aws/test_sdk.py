@@ -1,6 +1,7 @@
 """Calls through boto3: botocore's own stub and doubles, no network."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import botocore.session
@@ -8,8 +9,13 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 from botocore.stub import Stubber
 
+from signer.providers.aws.api import Api
 from signer.providers.aws.calls import AwsFailure, Credentials
+from signer.providers.aws.failures import Place
+from signer.providers.aws.key import AwsKmsKey
 from signer.providers.aws.sdk import SdkCalls
+
+from .support import Said
 
 CREDENTIALS = Credentials("ASIAEXAMPLE", "the secret part", "the session token")
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -55,6 +61,17 @@ def test_an_answer_is_botocores(calls: SdkCalls) -> None:
             _deadline(),
         )
     assert (answer["KeyId"], answer["Signature"]) == (KEY, b"signature")
+
+
+def test_a_date_of_a_key_is_botocores(calls: SdkCalls) -> None:
+    made = datetime(2025, 6, 30, 22, 1, 2, tzinfo=UTC)
+    with _stub(calls) as stubber:
+        metadata = {"KeyId": KEY.rpartition("/")[2], "Arn": KEY, "CreationDate": made}
+        stubber.add_response("describe_key", {"KeyMetadata": metadata}, {"KeyId": KEY})
+        access = Said().access()
+        api = Api(calls, 60.0, access.host.notify, Place(KEY, "eu-central-1"))
+        key = AwsKmsKey("aws_kms_sdk", api, key_id=KEY, algorithm="ECDSA_SHA_256", public_key=None)
+        assert key.key_created() == made
 
 
 @pytest.mark.parametrize(

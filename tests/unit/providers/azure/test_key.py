@@ -2,6 +2,7 @@
 
 import time
 from base64 import b64encode
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -15,6 +16,7 @@ from signer.providers.azure.names import Reference
 from tests.azure_stand_in import Vault
 from tests.unit.providers.azure.support import TENANT, InMemory, open_kind
 
+MADE = datetime(2025, 6, 30, 22, 1, 2, tzinfo=UTC)
 DIGEST = sha256(b"a statement").digest()
 
 
@@ -65,6 +67,47 @@ def test_a_pinned_key_with_its_version_is_not_read(calls: InMemory) -> None:
     key.verify(key.sign(DIGEST), DIGEST)
     assert calls.reads == 0
     assert "not read" in key.notes[0]
+
+
+def test_the_date_is_in_the_answer_that_is_read_anyway(calls: InMemory) -> None:
+    calls.vault.keys["policy"].versions[-1].created = int(MADE.timestamp())
+    key = open_key("azure_kv", calls, _reference(calls))
+    calls.vault.add("policy")  # the date is of the version that signs, not of the newest
+    assert key.key_created() == MADE
+    assert calls.reads == 1
+
+
+def test_a_pinned_key_is_read_for_its_date_alone_and_once(calls: InMemory) -> None:
+    public_key = open_key("azure_kv", calls, _reference(calls)).public_key
+    version = calls.vault.keys["policy"].versions[-1]
+    version.created = int(MADE.timestamp())
+    calls.vault.add("policy")
+    calls.reads = 0
+    key = open_key("azure_kv", calls, _reference(calls, version.version), pinned=public_key)
+    assert [key.key_created(), key.key_created()] == [MADE, MADE]
+    assert calls.reads == 1
+
+
+def test_a_date_of_another_key_than_the_pinned_one_is_refused(calls: InMemory) -> None:
+    public_key = open_key("azure_kv", calls, _reference(calls)).public_key
+    other = calls.vault.add("policy")
+    key = open_key("azure_kv", calls, _reference(calls, other.version), pinned=public_key)
+    with pytest.raises(UsageError) as refusal:
+        key.key_created()
+    assert refusal.value.code == "pinned-key-differs"
+
+
+def test_where_the_vault_says_no_date_none_is_known(calls: InMemory) -> None:
+    calls.vault.keys["policy"].versions[-1].created = None  # type: ignore[assignment]
+    assert open_key("azure_kv", calls, _reference(calls)).key_created() is None
+
+
+@pytest.mark.parametrize("created", [10**30, "yesterday", []])
+def test_a_date_that_is_none_is_refused(calls: InMemory, created: Any) -> None:
+    calls.vault.keys["policy"].versions[-1].created = created
+    with pytest.raises(ProviderError) as refusal:
+        open_key("azure_kv", calls, _reference(calls))
+    assert refusal.value.code == "azure-answer-malformed"
 
 
 def test_a_pinned_key_without_version_is_compared(calls: InMemory) -> None:
@@ -164,12 +207,18 @@ def test_az_and_the_service_write_a_key_differently(calls: InMemory) -> None:
     jwk = calls.vault.keys["policy"].versions[-1].jwk()
     ours = {
         "key": {"kid": reference.identifier, **jwk, "keyOps": ["sign"], "key_ops": None},
-        "attributes": {"enabled": True, "notBefore": "2020-01-01T00:00:00+00:00", "expires": None},
+        "attributes": {
+            "enabled": True,
+            "notBefore": "2020-01-01T00:00:00+00:00",
+            "expires": None,
+            "created": "2025-06-30T22:01:02+00:00",
+        },
     }
     key = read_key(ours)
     assert key.operations == ("sign",)
     assert key.not_before is not None
     assert key.not_before.year == 2020
+    assert key.created == MADE
     assert key.public_key == calls.read_key(_reference(calls)).public_key
 
 

@@ -1,0 +1,63 @@
+"""What the tests of the gate share: a policy, a run of the action, and the auditor's question."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signer.action import act
+from signer.errors import GateError, SignerError
+from signer.github.paths import JobPaths
+from signer.settings.given import Given
+from signer.settings.load import load
+from signer.settings.models import VerifySettings
+from signer.verify import job as verify_job
+from tests.issuer import Issuer
+from tests.unit.support import RecordedLog, payload_of
+
+POLICY = """version: 1
+issuer: {issuer}
+rules:
+  - name: main of payments
+    runs:
+      repository: acme/payments
+      repository_id: "123"
+      ref: refs/heads/*
+      event_name: [push, pull_request]
+    may_sign_with: {{provider: kms, key: alias/policy-audit, max_audit_file: 1KB}}
+"""
+
+
+def signed(environ: dict[str, str], log: RecordedLog | None = None) -> dict[str, Any]:
+    """Sign, and give the statement's predicate."""
+    assert act(environ, log or RecordedLog(), container=False) == 0
+    bundle = Path(environ["INPUT_AUDIT-FILE"] + ".sigstore.json")
+    predicate: dict[str, Any] = payload_of(bundle.read_bytes())["predicate"]
+    return predicate
+
+
+def refused(environ: dict[str, str], code: str, kind: type[SignerError] = GateError) -> SignerError:
+    """Fail to sign, for this reason; nothing is written."""
+    with pytest.raises(kind) as caught:
+        act(environ, RecordedLog(), container=False)
+    assert caught.value.code == code, caught.value
+    assert caught.value.exit_code == (4 if kind is GateError else kind.exit_code)
+    assert not Path(environ["INPUT_AUDIT-FILE"] + ".sigstore.json").exists()
+    return caught.value
+
+
+def verified(tmp_path: Path, issuer: Issuer, policy: str) -> dict[str, Any]:
+    """What verifying says, by the auditor's own policy and the issuer's keys."""
+    keys = {"issuer": issuer.url, "keys": [issuer.jwk()]}
+    (tmp_path / "keys.json").write_text(json.dumps(keys))
+    (tmp_path / "auditor.yml").write_text(policy)
+    said = {
+        "audit-file": tmp_path / "audit.jsonl",
+        "public-key": tmp_path / "audit.jsonl.pub",
+        "issuer-keys": tmp_path / "keys.json",
+        "signing-policy": tmp_path / "auditor.yml",
+    }
+    settings = load(VerifySettings, {n: Given(n, str(v)) for n, v in said.items()}, {})
+    checked = verify_job.check(settings, {}, RecordedLog(), JobPaths({}, container=False))
+    return checked.results[0]

@@ -2,11 +2,12 @@
 
 import sys
 
-from bench import audit, aws, azure, image, process
+from bench import audit, aws, azure, gate, image, process
 
 BENCHMARKS = {
     "audit": audit.main,
     "process": process.main,
+    "gate": gate.main,
     "aws": aws.main,
     "azure": azure.main,
     "image": image.main,

@@ -31,7 +31,7 @@ def take_turns(
     peer: str,
     rounds: int,
     quiet: bool = False,
-) -> None:
+) -> dict[str, list[Sample]]:
     """Run every contender once a round, and print a table.
 
     Args:
@@ -41,6 +41,9 @@ def take_turns(
         rounds: how many; one more is run first, and not counted.
         quiet: whether to run again, a few times, what ran while other processes took part of the
             machine, which is unfair to a contender that uses two cores.
+
+    Returns:
+        The samples of each contender, in the order of the rounds.
     """
     samples: dict[str, list[Sample]] = {name: [] for name in contenders}
     disturbed = 0
@@ -67,6 +70,7 @@ def take_turns(
             f"  {name:44} {median(seconds):7.3f} s {min(seconds):7.3f} s {ratio:6.2f}x"
             + (f" {memory:5.0f} MiB" if memory else "")
         )
+    return samples
 
 
 def _run(run: Callable[[], Sample]) -> tuple[Sample, float]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from signer.assurance import Assurance
-from signer.audit.statement import Statement
+from signer.audit.statement import CLAIMED, PROVED, Statement
 from signer.envelope import bundle
 from signer.envelope.dsse import Envelope
 from signer.errors import UsageError
@@ -99,20 +99,15 @@ def _statement_lines(statement: Statement, *, proved: bool) -> list[str]:
         *([("key made", _key_made(signing.key_created))] if signing.key_created else []),
         ("assurance", f"{signing.assurance}: {_PROVES[signing.assurance]}"),
     ]
-    if run is None:
-        lines.append(("run", "none: not made in a workflow"))
-    else:
-        lines.append(
-            (
-                "run",
-                (
-                    f"{run.repository} {run.ref} {run.sha}, run {run.run_id}.{run.run_attempt} "
-                    + (
-                        "(proved by the issuer's token)"
-                        if proved
-                        else "(the word of whoever holds the key, not proved)"
-                    )
-                ),
-            )
+    label = PROVED if proved else CLAIMED
+    lines.append(
+        (
+            "run",
+            f"{run.repository} {run.ref} {run.sha}, run {run.run_id}.{run.run_attempt} ({label})"
+            if run
+            else "none: not made in a workflow",
         )
+    )
+    if policy := statement.predicate.signing_policy:
+        lines.append(("rule", f"{policy.rule} of the signing policy sha256:{policy.digest.sha256}"))
     return [f"  {name:12}{log_line(text)}" for name, text in lines]

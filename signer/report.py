@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from signer.errors import SignerError
 from signer.github.outputs import write_outputs, write_summary
 from signer.github.summary import cell, code, document, table
+from signer.identity_summary import checked_identities, signed_identities
 from signer.job_files import flat
 
 if TYPE_CHECKING:  # one of the two jobs is never loaded
@@ -104,6 +105,7 @@ def signed_summary(signed: "Signed") -> str:
         "Policy audit signed",
         table(("Audit file", "Events", "Decisions", "Digest", "Signed audit"), rows),
         table(("Signed with", ""), key),
+        signed_identities(signed.audits),
     )
 
 
@@ -121,7 +123,11 @@ def checked_summary(checked: "Checked") -> str:
     ]
     trusted = checked.results and not checked.error
     title = "Policy audit verified" if trusted else "Policy audit NOT verified"
-    return document(title, table(("Result", "Audit file", "", "Assurance", "Key"), rows))
+    return document(
+        title,
+        table(("Result", "Audit file", "", "Assurance", "Key"), rows),
+        checked_identities(checked.verified),
+    )
 
 
 def _outputs(outputs: Mapping[str, str], environ: Mapping[str, str]) -> None:

@@ -23,6 +23,10 @@ PREDICATE_TYPE: Final = "urn:policy-audit:attestation:v1"
 # RAW); the rest is left for the DSSE encoding around the statement.
 MAX_STATEMENT_BYTES = 3_500
 
+# How an identity is called in every output, by whether the issuer's own token proves it.
+PROVED: Final = "proved by the issuer's token"
+CLAIMED: Final = "the word of whoever holds the key, not proved"
+
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 Sha256Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

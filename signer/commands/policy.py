@@ -2,18 +2,32 @@
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from signer.errors import UsageError
 from signer.log import Log
+
+if TYPE_CHECKING:
+    from signer.gate.policy import PolicyFile
+
+Compiled = tuple[dict[str, Any], str | None]
 
 _CHECK_EXAMPLES = """examples:
   signer policy check signing-policy.yml
   signer policy check signing-policy.yml --claims claims.json
 
 A claims file is a JSON object with GitHub's claim names, as in the payload of an OIDC token.
+The claims alone are compared; with what the deciding rule lets sign is shown beside them.
+"""
+_COMPILE_EXAMPLES = """examples:
+  signer policy compile signing-policy.yml --for aws
+  signer policy compile signing-policy.yml --for azure --terraform > signing.tf.json
+  signer policy compile signing-policy.yml --for github
+
+For aws and azure JSON is printed, for github a list of steps (with --json: JSON too). What a cloud
+cannot express is in it, and is warned of. docs/gate-cloud.md says how to apply it.
 """
 _LARGEST_CLAIMS = 1 << 16
 
@@ -43,18 +57,25 @@ def add_commands(commands: Any) -> None:
     compile_ = operations.add_parser(
         "compile",
         help="turn a policy into what a cloud enforces",
-        description="Print the roles that enforce a signing policy in a cloud, as JSON.",
+        description="Print what enforces a signing policy in a cloud: roles, or steps.",
+        epilog=_COMPILE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     compile_.add_argument("policy", metavar="POLICY", type=Path, help="the signing policy (YAML)")
-    compile_.add_argument("--for", dest="cloud", choices=["aws"], required=True, help="the cloud")
     compile_.add_argument(
+        "--for", dest="cloud", choices=["aws", "azure", "github"], required=True, help="the cloud"
+    )
+    form = compile_.add_mutually_exclusive_group()
+    form.add_argument(
         "--terraform", action="store_true", help="in Terraform's JSON syntax (.tf.json)"
     )
-    compile_.set_defaults(run=_compile, github=False, json=False)
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    compile_.set_defaults(run=_compile, github=False)
 
 
 def _check(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log) -> int:
+    from signer.gate.key_age import told
     from signer.gate.matching import ask
     from signer.gate.policy import load
 
@@ -81,7 +102,14 @@ def _check(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log
         }
         for one in answer.rules
     ]
-    lines = [f"decides: {answer.rule.name}" if answer.rule else "no rule allows these claims"]
+    lines = ["no rule allows these claims"]
+    if answer.rule:
+        allowed = answer.rule.may_sign_with.model_dump(mode="json", exclude_none=True)
+        if (age := answer.rule.may_sign_with.max_key_age) is not None:
+            allowed["max_key_age"] = told(age)  # pydantic says P1Y, which no policy may
+        fields["may-sign-with"] = allowed
+        lines = [f"decides: {answer.rule.name}", "may sign with:"]
+        lines += [f"  {name}: {_shown(value)}" for name, value in allowed.items()]
     for one in answer.rules:
         lines.append(f"{'+' if one.matched else '-'} {one.rule.name}")
         for line in one.lines:
@@ -93,21 +121,62 @@ def _check(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log
 
 
 def _compile(arguments: argparse.Namespace, _environ: Mapping[str, str], log: Log) -> int:
-    from signer.gate.compile_aws import compile_policy, terraform
     from signer.gate.policy import load
 
-    compiled = compile_policy(load(arguments.policy).policy)
+    file = load(arguments.policy)
+    compiled, text = _COMPILERS[arguments.cloud](file, terraform=arguments.terraform)
     for line in compiled["not-expressed"]:
         log.warning("policy audit: not expressed", line)
-    print(json.dumps(terraform(compiled) if arguments.terraform else compiled, indent=2))
+    print(json.dumps(compiled, indent=2) if arguments.json or text is None else text)
     return 0
 
 
+def _for_aws(file: "PolicyFile", *, terraform: bool) -> Compiled:
+    from signer.gate.compile import aws, aws_terraform
+
+    compiled = aws.compile_policy(file.policy)
+    return compiled, _written(aws_terraform.terraform(compiled)) if terraform else None
+
+
+def _for_azure(file: "PolicyFile", *, terraform: bool) -> Compiled:
+    from signer.gate.compile import azure, azure_terraform
+
+    compiled = azure.compile_policy(file.policy)
+    return compiled, _written(azure_terraform.terraform(compiled)) if terraform else None
+
+
+def _for_github(file: "PolicyFile", *, terraform: bool) -> Compiled:
+    from signer.gate.compile import github, github_terraform, github_text
+
+    compiled = github.compile_policy(file.policy, file.sha256)
+    if terraform:
+        return compiled, _written(github_terraform.terraform(file.policy, file.sha256))
+    return compiled, github_text.as_text(compiled)
+
+
+_COMPILERS: dict[str, Callable[..., Compiled]] = {
+    "aws": _for_aws,
+    "azure": _for_azure,
+    "github": _for_github,
+}
+
+
+def _written(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2)
+
+
 def _claims(path: Path) -> dict[str, str]:
+    from signer.small_files import read_small_file
+
     try:
-        with path.open("rb") as file:
-            claims = json.loads(file.read(_LARGEST_CLAIMS))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_small_file(path, _LARGEST_CLAIMS + 1)
+    except OSError as error:
+        raise _bad_claims(path, error.strerror or str(error)) from None
+    if len(content) > _LARGEST_CLAIMS:
+        raise _bad_claims(path, f"it has more than {_LARGEST_CLAIMS} bytes")
+    try:
+        claims = json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise _bad_claims(path, str(error)) from None
     if not isinstance(claims, dict):
         raise _bad_claims(path, "it is not an object")
@@ -120,6 +189,12 @@ def _bad_claims(path: Path, detail: str) -> UsageError:
         f"the claims file {path} cannot be read: {detail}",
         fix='write a JSON object such as {"repository": "acme/payments", "ref": "…"}.',
     )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return " or ".join(value) if isinstance(value, list) else str(value)
 
 
 def _print(arguments: argparse.Namespace, fields: dict[str, Any], text: str) -> None:

@@ -35,11 +35,13 @@ def load_policy(settings: SignSettings, environ: Mapping[str, str]) -> "tuple[Ga
         return None, skip("signing-policy", "no signing-policy is set: every run may sign")
     policy = gate.file.policy
     count = len(policy.rules)
+    word = policy.identity == "environment"
+    where = "nowhere" if word else "on protected refs only"
     told = (
         f"{gate.file.path}: {count} rule{'s' if count > 1 else ''}, sha256:{gate.file.sha256}, "
-        f"{'pinned' if gate.pinned else 'not pinned: it counts on protected refs only'}"
+        f"{'pinned' if gate.pinned else f'not pinned: it counts {where}'}"
     )
-    if policy.identity == "environment":
+    if word:
         return gate, warn(
             "signing-policy",
             f"{told}; identity: environment, which any step of the job can set",

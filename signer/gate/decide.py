@@ -105,14 +105,15 @@ class Gate:
         """The rule that allows.
 
         Args:
-            claims: the run's, under GitHub's names.
+            claims: the run's, under GitHub's names; proved, unless the policy takes the
+                environment's word.
             request: with what it wants to sign; None asks about the claims only.
             at: when it signs (aware); None for now.
 
         Raises:
             GateError: the policy does not count here, no rule allows, or the run is dangerous.
         """
-        self.require_protected(claims)
+        self._require_protected(claims if self.file.policy.identity == "token" else None)
         answer = matching.ask(self.file.policy, claims, request, at=at)
         rule = answer.rule
         if rule is None:
@@ -122,14 +123,16 @@ class Gate:
             raise events.dangerous_run(unnamed, rule.name)
         return rule
 
-    def require_protected(self, claims: Mapping[str, str]) -> None:
-        """Refuse a policy that the run itself could have edited.
-
-        Raises:
-            GateError: ``policy-not-protected``.
-        """
+    def _require_protected(self, claims: Mapping[str, str] | None) -> None:
         if self.pinned:
             return
+        if claims is None:
+            raise GateError(
+                "policy-not-protected",
+                f"the signing policy {self.file.path} is not pinned and takes the runner's "
+                "variables for the identity: no token says that the run's ref is protected",
+                fix="pin it with signing-policy-sha256.",
+            )
         if claims.get("ref_protected") != "true":
             raise GateError(
                 "policy-not-protected",

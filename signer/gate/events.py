@@ -6,9 +6,11 @@ allow; the event file, which the job could alter, may only refuse.
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from signer.errors import GateError
+from signer.small_files import read_small_file
 
 NAMES = (
     "branch_protection_rule", "check_run", "check_suite", "create", "delete", "deployment",
@@ -28,8 +30,7 @@ def read_event(environ: Mapping[str, str]) -> dict[str, Any]:
     if not path:
         return {}
     try:
-        with open(path, "rb") as file:
-            event = json.loads(file.read(_LARGEST_EVENT))
+        event = json.loads(read_small_file(Path(path), _LARGEST_EVENT))
     except (OSError, ValueError, RecursionError):
         return {}
     return event if isinstance(event, dict) else {}

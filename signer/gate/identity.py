@@ -99,7 +99,7 @@ def verify_with_issuer(token: str, issuer: str, audience: str) -> ProvedIdentity
     kid = _kid(token)
     keys = issuers.keys_of(issuer)
     if kid not in keys.keys:
-        keys = issuers.keys_of(issuer, again=True)
+        keys = issuers.keys_of(issuer, instead_of=keys)
     return verify_token(token, keys, audience)
 
 

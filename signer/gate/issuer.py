@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from signer.errors import ProviderError, UsageError
+from signer.small_files import read_small_file
 
 MAX_BYTES = 1 << 18
 MAX_KEYS = 100
@@ -32,18 +33,19 @@ class IssuerKeys:
     keys: Mapping[str, Any]
 
 
-def keys_of(issuer: str, *, again: bool = False) -> IssuerKeys:
+def keys_of(issuer: str, *, instead_of: IssuerKeys | None = None) -> IssuerKeys:
     """The issuer's keys, from this process's cache where they are there.
 
     Args:
         issuer: an https URL.
-        again: fetch them anew, because a token names a key that is not among them.
+        instead_of: keys among which the one that a token names is not: they are fetched anew,
+            once for all who found the same.
 
     Raises:
         ProviderError: ``issuer-unreachable``.
     """
     with _lock:
-        if again or issuer not in _cache:
+        if _cache.get(issuer) is instead_of:
             _cache[issuer] = IssuerKeys(issuer, _by_kid(_fetch_keys(issuer)))
         return _cache[issuer]
 
@@ -80,8 +82,7 @@ def read_snapshot(path: Path) -> IssuerKeys:
         UsageError: ``issuer-keys-unreadable``.
     """
     try:
-        with path.open("rb") as file:
-            document = json.loads(file.read(MAX_BYTES + 1))
+        document = json.loads(read_small_file(path, MAX_BYTES + 1))
         if not isinstance(document, dict) or not isinstance(document.get("issuer"), str):
             raise ValueError("it does not say whose keys they are (issuer)")
         return IssuerKeys(document["issuer"], _by_kid(document.get("keys")))

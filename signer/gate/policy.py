@@ -19,6 +19,7 @@ from signer.crypto.algorithms import algorithm_named
 from signer.errors import UsageError
 from signer.gate import events, strict_yaml
 from signer.gate.globs import is_glob, matches, overlap
+from signer.small_files import read_small_file
 
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 MAX_RULES = 100
@@ -311,8 +312,7 @@ def load(path: Path, *, sha256: str | None = None) -> PolicyFile:
     from signer.errors import GateError
 
     try:
-        with path.open("rb") as file:
-            content = file.read(strict_yaml.MAX_BYTES + 1)
+        content = read_small_file(path, strict_yaml.MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(
             "policy-not-found",

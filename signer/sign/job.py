@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from signer.audit.statement import format_time
+from signer.audit.statement import CLAIMED, PROVED, format_time
 from signer.github.host import host_of
 from signer.github.paths import JobPaths
 from signer.github.run import run_of
@@ -116,6 +116,12 @@ def _sign(
             f"signed {one.subject}: {_events(one.audit.event_count)}, {result['audit-digest']} "
             f"-> {result['signed-audit-file']}"
         )
+        if one.permit:
+            log.info(
+                f"  allowed by the rule {one.permit.rule.name} of the signing policy "
+                f"sha256:{one.permit.policy_sha256}; identity: "
+                f"{PROVED if one.permit.proved else CLAIMED}"
+            )
     key_age = _key_age(audits, provider)
     if key_age:
         log.warning("policy audit: key age", key_age)

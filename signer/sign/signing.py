@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from signer import __version__
 from signer.audit.formats import AuditFormat, format_for
@@ -35,7 +35,9 @@ from signer.sign.stating import gated_run, identity_of, permit_for, policy_facts
 if TYPE_CHECKING:  # only runs with a signing policy load the gate
     from signer.gate.decide import Gate, Permit
 
-MAX_PARALLEL_SIGNATURES = 16
+MAX_PARALLEL = 16
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,11 @@ def sign_audit_files(
 
     audits = [read(path) for path in files]
     subjects = [_subject_name(path, workspace) for path in files]
-    permits = [permit_for(gate, audit, settings, provider) if gate else None for audit, _ in audits]
+    permits: list[Permit | None] = [None] * len(files)
+    if gate is not None:
+        permits = _side_by_side(
+            lambda index: permit_for(gate, audits[index][0], settings, provider), len(files)
+        )
 
     def sign(index: int) -> tuple[bytes, bytes, bytes | None]:
         audit, plain_digest = audits[index]
@@ -211,17 +217,16 @@ def _refuse_misplaced_pointer(pointer: str | None, formats: dict[Path, AuditForm
             )
 
 
-def _side_by_side(
-    sign: Callable[[int], tuple[bytes, bytes, bytes | None]], count: int
-) -> list[tuple[bytes, bytes, bytes | None]]:
+def _side_by_side(work: Callable[[int], _Result], count: int) -> list[_Result]:
+    """Do ``work`` for each index: what waits for a service waits together."""
     if count == 1:
-        return [sign(0)]
+        return [work(0)]
     # Not needed for one file.
     from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
-    pool = ThreadPoolExecutor(min(count, MAX_PARALLEL_SIGNATURES))
+    pool = ThreadPoolExecutor(min(count, MAX_PARALLEL))
     try:
-        futures = [pool.submit(sign, index) for index in range(count)]
+        futures = [pool.submit(work, index) for index in range(count)]
         # Whichever fails first ends it, and not the first in order once its turn comes.
         for future in wait(futures, return_when=FIRST_EXCEPTION).done:
             future.result()

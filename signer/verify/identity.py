@@ -17,6 +17,7 @@ from signer.gate.issuer import IssuerKeys, read_snapshot
 from signer.gate.policy import PolicyFile, load
 from signer.settings.models import VerifySettings
 from signer.sign.stating import key_names
+from signer.small_files import read_small_file
 from signer.verify.verdict import malformed
 
 
@@ -87,8 +88,7 @@ def check_identity(
 def _prove(statement: Statement, evidence: Path, keys: IssuerKeys) -> ProvedIdentity:
     predicate = statement.predicate
     try:
-        with evidence.open("rb") as file:
-            token = file.read(MAX_TOKEN_BYTES + 1).decode("ascii").strip()
+        token = read_small_file(evidence, MAX_TOKEN_BYTES + 1).decode("ascii").strip()
         proved = verify_token(
             token,
             keys,

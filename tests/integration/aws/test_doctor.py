@@ -1,5 +1,6 @@
 """The doctor against the corrected AWS, through boto3 and the real command line."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -206,21 +207,25 @@ def test_the_rule_of_a_policy_that_allows_this_key(
         f"    may_sign_with: {{provider: {provider}, key: '{alias}'}}\n"
     )
     cloud.key()
-    environ = {**cloud.environ, **RUN, "GITHUB_REF_PROTECTED": "true"}
+    environ = {**cloud.environ, **RUN}
     del environ["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]
-    more = ("--signing-policy", str(policy))
-    done, checks = _doctor(cloud, provider, "alias/ECC_NIST_P256", *more, environ=environ)
+
+    def more() -> tuple[str, ...]:
+        pin = hashlib.sha256(policy.read_bytes()).hexdigest()
+        return f"--signing-policy={policy}", f"--signing-policy-sha256={pin}"
+
+    done, checks = _doctor(cloud, provider, "alias/ECC_NIST_P256", *more(), environ=environ)
     assert done.code == 0, done.out
     assert checks["signing-rule"]["detail"].startswith("'this' allows this")
-    done, checks = _doctor(cloud, provider, cloud.new_key(), *more, environ=environ)
+    done, checks = _doctor(cloud, provider, cloud.new_key(), *more(), environ=environ)
     assert (done.code, checks["signing-rule"]["code"]) == (4, "not-allowed")
     assert f"wanted {alias}" in checks["signing-rule"]["detail"]
     # Where a rule limits the age, signing needs to know it.
     policy.write_text(policy.read_text().replace("key: ", "max_key_age: 365d, key: "))
-    done, checks = _doctor(cloud, provider, "alias/ECC_NIST_P256", *more, environ=environ)
+    done, checks = _doctor(cloud, provider, "alias/ECC_NIST_P256", *more(), environ=environ)
     assert done.code == 0, done.out
     assert checks["key-age"]["detail"].endswith("max_key_age is 365 days")
     cloud.fail("kms:DescribeKey", "AccessDeniedException", "no")
-    done, checks = _doctor(cloud, provider, "alias/ECC_NIST_P256", *more, environ=environ)
+    done, checks = _doctor(cloud, provider, "alias/ECC_NIST_P256", *more(), environ=environ)
     assert (checks["key"]["status"], checks["key"]["code"]) == ("fail", "aws-access-denied")
     assert "max_key_age is 'not known'" in checks["signing-rule"]["detail"]

@@ -135,7 +135,10 @@ def test_the_environments_word_is_warned_of(policy: Path, keys: Keys) -> None:
     environ["RUNNER_ENVIRONMENT"] = "github-hosted"
     check = load_policy(settings(signing_policy=policy), environ)[1]
     assert (check.status, "identity: environment" in check.detail) == ("warn", True)
-    assert _decide(policy, None, keys, environ=environ)[0] == "main"
+    assert "counts nowhere" in check.detail
+    assert _decide(policy, None, keys, environ=environ)[1].code == "policy-not-protected"
+    pin = hashlib.sha256(policy.read_bytes()).hexdigest()
+    assert _decide(policy, None, keys, environ=environ, signing_policy_sha256=pin)[0] == "main"
 
 
 def test_no_policy_or_one_that_does_not_load(tmp_path: Path, policy: Path) -> None:

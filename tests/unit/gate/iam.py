@@ -1,21 +1,44 @@
 """A small evaluator of IAM policies, for tests.
 
-Follows "Policy evaluation logic" and "Condition operators" of the IAM User Guide: default deny;
-all operators and keys of a condition must match, one of a key's values is enough; a key that is
-absent from the request does not match. Left out: Deny, NotAction, policy variables, session
-policies, boundaries, organizations and the operators that the compiler does not use.
+Follows "Policy evaluation logic" and "Condition operators" of the IAM User Guide, and "Default key
+policy" of the KMS Developer Guide: default deny; all operators and keys of a condition must match,
+one of a key's values is enough; a key that is absent from the request does not match. Left out:
+Deny, NotAction, policy variables, session policies, boundaries, organizations, grants, requests
+from another account, and the operators that the compiler does not use.
 """
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
+Context = Mapping[str, str | list[str]]
 
-def allows(policy: Mapping[str, Any], action: str, context: Mapping[str, str | list[str]]) -> bool:
-    """Whether a statement allows the action in this context."""
+# KMS Developer Guide, "kms:ResourceAliases": "IAM policies only".
+_NOT_IN_KEY_POLICIES = ("kms:ResourceAliases",)
+
+
+def allows(
+    policy: Mapping[str, Any],
+    action: str,
+    context: Context,
+    *,
+    principal: str | None = None,
+    resource: str | None = None,
+) -> bool:
+    """Whether a statement allows the action in this context.
+
+    Args:
+        policy: an identity's policy, a trust policy or a key's.
+        action: such as ``kms:Sign``.
+        context: what is known of the request, by condition key.
+        principal: who a key's policy must name; None where that is not asked.
+        resource: the ARN that an identity's policy must name; None where that is not asked.
+    """
     return any(
         one["Effect"] == "Allow"
         and action in ([one["Action"]] if isinstance(one["Action"], str) else one["Action"])
+        and (principal is None or one["Principal"].get("AWS") == principal)
+        and (resource is None or _like(resource, one["Resource"]))
         and all(
             _holds(operator, key, wanted, context)
             for operator, keys in one.get("Condition", {}).items()
@@ -25,9 +48,35 @@ def allows(policy: Mapping[str, Any], action: str, context: Mapping[str, str | l
     )
 
 
-def _holds(
-    operator: str, key: str, wanted: str | list[str], context: Mapping[str, str | list[str]]
+def may_use_key(
+    role: Mapping[str, Any], key_policy: Mapping[str, Any], key: str, action: str, context: Context
 ) -> bool:
+    """Whether a role may use a key of its own account.
+
+    The key's policy decides alone where it names the role; where it names the account, the role's
+    policy must allow as well.
+
+    Args:
+        role: a compiled role.
+        key_policy: the key's.
+        key: the key's ARN.
+        action: such as ``kms:Sign``.
+        context: what is known of the request, by condition key.
+    """
+    for statement in key_policy["Statement"]:
+        for keys in statement.get("Condition", {}).values():
+            assert not set(keys) & set(_NOT_IN_KEY_POLICIES)
+    arn = role["arn"]
+    known = {**context, "aws:PrincipalArn": arn}
+    if allows(key_policy, action, known, principal=arn):
+        return True
+    account = ":".join([*arn.split(":")[:5], "root"])
+    return allows(key_policy, action, known, principal=account) and allows(
+        role["permissions-policy"], action, known, resource=key
+    )
+
+
+def _holds(operator: str, key: str, wanted: str | list[str], context: Context) -> bool:
     if key not in context:
         return False
     values = [wanted] if isinstance(wanted, str) else wanted

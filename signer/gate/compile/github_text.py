@@ -1,0 +1,31 @@
+"""What is compiled for GitHub as text: a list to read, whose commands can be run one by one."""
+
+import json
+import shlex
+from typing import Any
+
+
+def as_text(compiled: dict[str, Any]) -> str:
+    """The steps, each as a comment and a command of the GitHub CLI.
+
+    Args:
+        compiled: what `signer.gate.compile.github.compile_policy` gives.
+    """
+    lines = [f"# For the signing policy {compiled['policy-digest']}. Read each step, then run it."]
+    for number, step in enumerate(compiled["steps"], 1):
+        lines += [
+            "",
+            _comment(f"{number}. {step['text']}"),
+            _comment(f"   for: {', '.join(step['rules'])}"),
+            f"gh api --method {step['method']} {shlex.quote(step['path'])} --input - <<'JSON'",
+            json.dumps(step["body"]),
+            "JSON",
+        ]
+    lines += ["", "# Not expressed by GitHub:"]
+    lines += [_comment(f"- {line}") for line in compiled["not-expressed"]]
+    return "\n".join(lines)
+
+
+def _comment(text: str) -> str:
+    # A rule's name may have a line feed, after which a shell would read a command.
+    return "# " + "".join(one if one.isprintable() else " " for one in text)

@@ -1,0 +1,198 @@
+"""The steps for GitHub let no ref into an environment that the gate would not, where it can say so.
+
+The evaluator follows the REST API's "Deployment branch policies" and Ruby's File.fnmatch with
+FNM_PATHNAME: ``*`` is any text without ``/``, ``**/`` any number of directories; none of them
+begins with a full stop. Left out: reviewers, wait timers, custom protection rules.
+"""
+
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signer.errors import UsageError
+from signer.gate.compile.github import compile_policy
+from signer.gate.compile.github_text import as_text
+from signer.gate.compile.protection import patterns_of
+from signer.gate.globs import matches
+from signer.gate.policy import SigningPolicy
+
+DIGEST = "0123456789abcdef" * 4
+RUNS: dict[str, Any] = {
+    "repository": "acme/payments",
+    "repository_id": "123",
+    "ref": "refs/heads/main",
+    "ref_protected": "true",
+    "environment": "production",
+}
+
+
+def policy(*runs: dict[str, Any], **whole: Any) -> SigningPolicy:
+    rules = [
+        {"name": f"rule {n}", "runs": one, "may_sign_with": {"provider": "kms"}}
+        for n, one in enumerate(runs)
+    ]
+    return SigningPolicy.model_validate({"version": "1", "rules": rules, **whole})
+
+
+def steps(*runs: dict[str, Any]) -> list[tuple[str, str, Any]]:
+    compiled = compile_policy(policy(*runs), DIGEST)
+    return [(one["method"], one["path"], one["body"]) for one in compiled["steps"]]
+
+
+def lets_in(done: list[tuple[str, str, Any]], ref: str) -> bool:
+    """Whether the environment takes a run of this ref, once the steps are done."""
+    limit = next(body["deployment_branch_policy"] for method, _, body in done if method == "PUT")
+    if limit is None:
+        return True
+    assert limit == {"protected_branches": False, "custom_branch_policies": True}
+    return any(
+        ref.startswith(start) and _fnmatch(body["name"], ref.removeprefix(start))
+        for _, path, body in done
+        if path.endswith("/deployment-branch-policies")
+        for start in [{"branch": "refs/heads/", "tag": "refs/tags/"}[body["type"]]]
+    )
+
+
+def _fnmatch(pattern: str, name: str) -> bool:
+    part = r"(?!\.)[^/]*"
+    forms = {"**/": rf"(?:{part}/)*", "*": part}
+    tokens = re.findall(r"(?:(?<=/)|^)\*\*/|\*|.", pattern)
+    expression = "".join(forms.get(token) or re.escape(token) for token in tokens)
+    return re.fullmatch(expression, name) is not None
+
+
+SEGMENTS = st.lists(st.sampled_from(["a", "b", "ab", "main"]), min_size=1, max_size=4)
+REFS = st.builds(
+    lambda start, parts: start + "/".join(parts),
+    st.sampled_from(["refs/heads/", "refs/tags/"]),
+    SEGMENTS,
+)
+PATTERNS = st.one_of(
+    st.sampled_from(["**", "refs/**"]),
+    st.builds(
+        lambda start, parts: start + "/".join(parts),
+        st.sampled_from(["refs/heads/", "refs/tags/"]),
+        st.lists(st.sampled_from(["a", "*", "a*", "**", "a**", "main"]), min_size=1, max_size=3),
+    ),
+)
+
+
+@settings(max_examples=500)
+@given(st.lists(PATTERNS, min_size=1, max_size=2), REFS)
+def test_the_gate_and_the_environment_agree_on_refs(refs: list[str], ref: str) -> None:
+    runs = {**RUNS, "ref": refs}
+    let = lets_in(steps(runs), ref)
+    said = [pattern for pattern in refs if patterns_of(pattern)]
+    assert let == any(matches(pattern, ref) for pattern in said)
+    left = compile_policy(policy(runs), DIGEST)["not-expressed"]
+    for pattern in set(refs) - set(said):
+        assert any(f"ref {pattern}:" in line for line in left)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["refs/heads/rel**", "refs/**/x", "refs/heads/a?", "refs/pull/**"]
+)
+def test_what_no_pattern_says_lets_nothing_in(pattern: str) -> None:
+    done = steps({**RUNS, "ref": pattern})
+    for ref in ("refs/heads/rel/x", "refs/heads/a1", "refs/heads/x", "refs/pull/1/merge"):
+        assert not lets_in(done, ref)
+
+
+def test_the_steps_of_a_rule() -> None:
+    done = steps({**RUNS, "environment": "pro/duction"})
+    path = "/repos/acme/payments/environments/pro%2Fduction"
+    limit = {"protected_branches": False, "custom_branch_policies": True}
+    assert done[0] == ("PUT", path, {"deployment_branch_policy": limit})
+    assert done[1] == (
+        "POST",
+        f"{path}/deployment-branch-policies",
+        {"name": "main", "type": "branch"},
+    )
+    assert done[2][2]["reviewers"] == [{"type": "Team", "id": "ID"}]
+    assert done[2][2]["deployment_branch_policy"] == limit
+    method, path, body = done[3]
+    assert (method, path) == ("POST", "/repos/acme/payments/rulesets")
+    assert body["conditions"]["ref_name"]["include"] == ["refs/heads/main"]
+    assert body["enforcement"] == "active"
+    assert done[4][1] == "/orgs/acme/actions/variables"
+    assert done[4][2]["value"] == DIGEST
+    assert done[4][2]["selected_repository_ids"] == [123]
+    assert done[5][1] == "/repos/acme/payments/actions/oidc/customization/sub"
+    assert len(done) == 6
+
+
+def test_a_rule_for_protected_refs_of_any_name() -> None:
+    runs = {name: value for name, value in RUNS.items() if name != "ref"}
+    limit = steps(runs)[0][2]["deployment_branch_policy"]
+    assert limit == {"protected_branches": True, "custom_branch_policies": False}
+    del runs["ref_protected"]
+    assert steps(runs)[0][2]["deployment_branch_policy"] is None
+    # Protected by a rule that no pattern can say: never all protected branches.
+    assert not lets_in(steps({**RUNS, "ref": "refs/heads/rel**"}), "refs/heads/rel")
+
+
+def test_what_github_cannot_express_is_listed() -> None:
+    lines = compile_policy(
+        policy(
+            {**RUNS, "actor": "ann"},
+            {"repository": "acme/payments", "ref_protected": "true"},
+            {"repository": ["acme/payments", "acme/**"], "environment": "prod**"},
+            {"repository_id": "5", "environment": "production"},
+            {**RUNS, "ref": "refs/heads/x", "ref_protected": "false"},
+        ),
+        DIGEST,
+    )["not-expressed"]
+    for words in (
+        "rule 0: repository_id must be 123",
+        "rule 0: actor must be ann",
+        "rule 1: names no environment",
+        "rule 1: ref_protected must be true",
+        "rule 2: repository is 'acme/**'",
+        "rule 2: environment is 'prod**'",
+        "rule 3: names no repository",
+        "rule 4: ref_protected must be false",
+        "the environment production is named by rule 0, rule 4",
+    ):
+        assert [line for line in lines if words in line], words
+
+
+def test_what_cannot_be_compiled() -> None:
+    with pytest.raises(UsageError, match="exactly"):
+        compile_policy(policy({"repository": "acme/**"}), DIGEST)
+    with pytest.raises(UsageError, match="proves nothing"):
+        compile_policy(policy({"repository": "acme/a"}, identity="environment"), DIGEST)
+    # Subjects with ids are github.com's alone.
+    compiled = compile_policy(policy(RUNS, issuer="https://github.example"), DIGEST)
+    assert not [one for one in compiled["steps"] if "oidc" in one["path"]]
+
+
+def test_the_text_runs_as_the_steps_say_and_as_nothing_else(tmp_path: Path) -> None:
+    rules = policy({**RUNS, "environment": "it's $(touch evil)"}).model_dump(
+        mode="json", exclude_none=True
+    )
+    rules["rules"][0]["name"] = "x\ntouch evil #\u2028`touch evil`"
+    compiled = compile_policy(SigningPolicy.model_validate(rules), DIGEST)
+    fake = tmp_path / "gh"
+    fake.write_text('#!/bin/sh\nprintf "%s %s " "$3" "$4" >> calls; cat >> calls\n')
+    fake.chmod(0o755)
+    script = tmp_path / "steps.sh"
+    script.write_text(as_text(compiled))
+    subprocess.run(
+        ["sh", "-e", str(script)],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        check=True,
+    )
+    assert not (tmp_path / "evil").exists()
+    calls = [line.split(" ", 2) for line in (tmp_path / "calls").read_text().splitlines()]
+    assert [(method, path, json.loads(body)) for method, path, body in calls] == [
+        (one["method"], one["path"], one["body"]) for one in compiled["steps"]
+    ]
+    assert shlex.split(calls[0][1]) == [compiled["steps"][0]["path"]]

@@ -1,0 +1,208 @@
+"""Terraform's JSON: known arguments only, references that lead somewhere, no text that is code."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signer.gate.compile import (
+    aws,
+    aws_terraform,
+    azure,
+    azure_terraform,
+    github_terraform,
+    terraform,
+)
+from signer.gate.policy import SigningPolicy
+
+AWS_KEYS = "arn:aws:kms:eu-central-1:111122223333:"
+VAULT = "https://acme-audit.vault.azure.net/keys/"
+
+# From each provider's documentation: required arguments, then optional ones.
+ARGUMENTS = {
+    "aws_iam_role": ("name assume_role_policy", "max_session_duration"),
+    "aws_iam_role_policy": ("name role policy", ""),
+    "aws_kms_key_policy": ("key_id policy", "region"),
+    "data.aws_kms_alias": ("name", "region"),
+    "azuread_application": ("display_name", ""),
+    "azuread_service_principal": ("client_id", ""),
+    "azuread_application_federated_identity_credential": (
+        "application_id display_name audiences issuer subject", "description",
+    ),
+    "azuread_application_flexible_federated_identity_credential": (
+        "application_id display_name audience issuer claims_matching_expression", "description",
+    ),
+    "azurerm_role_definition": ("name scope permissions", "description assignable_scopes"),
+    "azurerm_role_assignment": ("scope role_definition_id principal_id", "principal_type"),
+    "data.azurerm_subscription": ("", ""),
+    "data.azurerm_key_vault": ("name resource_group_name", ""),
+    "data.github_repository": ("full_name", ""),
+    "github_repository_environment": (
+        "repository environment", "deployment_branch_policy prevent_self_review dynamic",
+    ),
+    "github_repository_environment_deployment_policy": (
+        "repository environment", "branch_pattern tag_pattern",
+    ),
+    "github_repository_ruleset": ("repository name target enforcement rules", "conditions"),
+    "github_actions_organization_variable": (
+        "variable_name value visibility", "selected_repository_ids",
+    ),
+}  # fmt: skip
+META = {"provider", "depends_on"}
+NAMES = ["nightly audit", "${aws_secret.x}", "%{ if true }", 'quote " it', "a b", "A-b!"]
+
+
+def whole(names: list[str], *, accounts: int = 1) -> SigningPolicy:
+    rules = [
+        {
+            "name": name,
+            "runs": {
+                "repository": [f"acme{n % accounts}/payments", f"acme{n % accounts}/pay_ments"],
+                "repository_id": str(n),
+                "ref": ["refs/heads/main", "refs/heads/a_b/**", "refs/heads/a-b/**"],
+                "ref_protected": "true",
+                "environment": ["production", f"%{{path.{n}}}"],
+            }
+            if n % 2
+            else {
+                "repository": f"acme{n % accounts}/payments",
+                "repository_id": str(n),
+                "ref": "refs/heads/main",
+            },
+            "may_sign_with": {
+                "provider": ["aws_kms_sdk", "azure_kv_sdk"],
+                "key": [
+                    AWS_KEYS.replace("3333", f"{3333 + n % accounts}") + key
+                    for key in ("alias/a-b", "alias/a_b", "key/1")
+                ]
+                + [f"{VAULT}a", "https://acme.vault.azure.net/keys/audit-a"],
+            },
+        }
+        for n, name in enumerate(names)
+    ]
+    return SigningPolicy.model_validate({"version": "1", "rules": rules})
+
+
+def documents(policy: SigningPolicy) -> dict[str, dict[str, Any]]:
+    made = {
+        "aws": aws_terraform.terraform(aws.compile_policy(policy)),
+        "github": github_terraform.terraform(policy, "0" * 64),
+    }
+    if "%" not in str(policy):  # Azure's subjects have none
+        made["azure"] = azure_terraform.terraform(azure.compile_policy(policy))
+    return made
+
+
+def texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for one in value.values() for text in texts(one)]
+    if isinstance(value, list):
+        return [text for one in value for text in texts(one)]
+    return [value] if isinstance(value, str) else []
+
+
+def check(document: dict[str, Any]) -> None:
+    """Hold a document against the table, and follow its references."""
+    blocks = {**document.get("resource", {})}
+    blocks |= {f"data.{kind}": ones for kind, ones in document.get("data", {}).items()}
+    there = {f"{kind}.{name}" for kind, ones in blocks.items() for name in ones}
+    there |= {f"var.{name}" for name in document.get("variable", {})}
+    for kind, ones in blocks.items():
+        required, optional = (set(one.split()) for one in ARGUMENTS[kind])
+        for name, body in ones.items():
+            assert re.fullmatch(r"[a-z][a-z0-9_]*", name)
+            assert required <= set(body), (kind, name)
+            assert set(body) <= required | optional | META, (kind, name)
+            for need in body.get("depends_on", ()):
+                assert need in there
+    parts = {name: document.get(name, {}) for name in ("data", "resource", "output")}
+    for text in texts(parts):
+        for code in re.findall(r"(?<!\$)\$\{(.*?)\}", text):
+            found = re.findall(r"\b(?:data\.\w+\.\w+|var\.\w+|(?:aws|azure|github)\w*\.\w+)", code)
+            assert found, code
+            assert set(found) <= there, code
+        assert not re.search(r"(?<!%)%\{", text)
+    providers = {kind.removeprefix("data.").split("_")[0] for kind, ones in blocks.items() if ones}
+    assert providers == set(document["terraform"]["required_providers"])
+
+
+@pytest.mark.parametrize("accounts", [1, 2])
+def test_known_arguments_and_references(accounts: int) -> None:
+    made = documents(whole(NAMES, accounts=accounts))
+    made["azure"] = azure_terraform.terraform(azure.compile_policy(whole(NAMES[:1])))
+    for document in made.values():
+        check(json.loads(json.dumps(document)))
+    aliases = made["aws"]["terraform"]["required_providers"]["aws"].get("configuration_aliases")
+    wanted = ["aws.x_111122223333", "aws.x_111122223334"] if accounts == 2 else None
+    assert aliases == wanted
+    for kind, ones in made["aws"]["resource"].items():
+        for name, body in ones.items():
+            assert ("provider" in body) is (accounts == 2), (kind, name)
+
+
+def test_no_resource_hides_another() -> None:
+    made = documents(whole(["one", "two"]))
+    resources = made["aws"]["resource"]
+    assert len(resources["aws_kms_key_policy"]) == 3
+    assert len(made["aws"]["data"]["aws_kms_alias"]) == 2
+    refs = made["github"]["resource"]["github_repository_environment_deployment_policy"]
+    assert len(refs) == 2 * 2 * 3
+    assert len(made["github"]["resource"]["github_repository_environment"]) == 4
+    rules = [
+        {"name": name, "runs": {"repository": "acme/a", "repository_id": "1"},
+         "may_sign_with": {"provider": "azure_kv", "key": keys}}
+        for name, keys in (
+            ("a", [f"{VAULT}a-b", f"{VAULT}a"]),
+            ("a b", [f"{VAULT}b", "https://acme-audit-a.vault.azure.net/keys/b"]),
+        )
+    ]  # fmt: skip
+    policy = SigningPolicy.model_validate({"version": "1", "rules": rules})
+    made["azure"] = azure_terraform.terraform(azure.compile_policy(policy))
+    check(made["azure"])
+    assert len(made["azure"]["resource"]["azurerm_role_assignment"]) == 4
+
+
+def test_a_keys_policy_has_its_administrators_and_every_rule() -> None:
+    policy = whole(["one", "two"])
+    compiled = aws.compile_policy(policy)
+    resources = aws_terraform.terraform(compiled)["resource"]
+    for role, body in zip(compiled["roles"], resources["aws_iam_role"].values(), strict=True):
+        written = body["assume_role_policy"].replace("%%{", "%{").replace("$${", "${")
+        assert json.loads(written) == role["trust-policy"]
+    for body in resources["aws_kms_key_policy"].values():
+        made = body["policy"].replace("${jsonencode(var.key_administrators)}", '["admin"]')
+        first, *others = json.loads(made)["Statement"]
+        assert first["Principal"] == {"AWS": ["admin"]}
+        assert not {"kms:Sign", "kms:*", "kms:CreateGrant"} & set(first["Action"])
+        assert len(others) == 4
+        assert others[0] in [
+            statement
+            for role in compiled["roles"]
+            for one in role["key-policies"]
+            for statement in one["statements"]
+        ]
+
+
+def test_what_is_not_expressed_stands_at_the_head() -> None:
+    for document in documents(whole(["one", "two"])).values():
+        assert any("dangerous runs" in line or "names no environment" in line
+                   for line in document["//"])  # fmt: skip
+
+
+@given(st.text(alphabet="${%}a\n"))
+def test_text_is_never_code(text: str) -> None:
+    escaped = terraform.literal({"x": [text]})["x"][0]
+    unescaped = escaped.replace("$${", "\0{").replace("%%{", "\1{")
+    assert "${" not in unescaped
+    assert "%{" not in unescaped
+    assert unescaped.replace("\0", "$").replace("\1", "%") == text
+
+
+@given(st.lists(st.text(alphabet="aA_- 12"), unique=True))
+def test_labels_are_never_shared(names: list[str]) -> None:
+    labels = terraform.labels(names)
+    assert list(labels) == names
+    assert len(set(labels.values())) == len(names)

@@ -5,11 +5,11 @@ Source: STS API reference, ``GetCallerIdentity``, which needs no permission.
 
 from dataclasses import replace
 
-from signer.doctor.aws_key import NAMES, READS, look, tell_time
+from signer.doctor.aws_key import NAMES, READS, explained, look, tell_time
 from signer.doctor.check import Check, fail, ok, skip, warn
 from signer.doctor.findings import Findings
 from signer.doctor.key_policy import role_of
-from signer.errors import SignerError
+from signer.errors import ProviderError, SignerError
 from signer.providers.aws.access import Access
 from signer.providers.aws.api import Api
 from signer.providers.aws.calls import AwsFailure, Calls
@@ -98,11 +98,11 @@ def _credentials(api: Api, found: Findings) -> str:
     try:
         # It is only told, so that an endpoint that does not answer must not delay much.
         answer = replace(api, timeout=min(api.timeout, _SECONDS)).attempt("sts:GetCallerIdentity")
-    except AwsFailure as failure:
-        error = explain(failure, "sts:GetCallerIdentity", api.place)
+    except (AwsFailure, ProviderError) as failure:
+        error = explained(failure, "sts:GetCallerIdentity", api.place)
         if error.code.startswith(("aws-credentials", "aws-clock", "aws-profile", "aws-region")):
             raise error from failure
-        found.add(ok("credentials", f"{kind}; AWS does not tell whose ({failure.code})"))
+        found.add(ok("credentials", f"{kind}; whose is not told ({failure.code})"))
         return ""
     tell_time(answer, found)
     caller = str(answer.get("Arn"))

@@ -74,13 +74,20 @@ def tell_time(answer: Answer, found: Findings) -> None:
         found.ahead, found.clock = seconds_ahead(headers["date"]), "AWS"
 
 
+def explained(failure: AwsFailure | ProviderError, operation: str, place: Place) -> ProviderError:
+    """The error for a user: what AWS answered, or why the command line could not ask."""
+    return failure if isinstance(failure, ProviderError) else explain(failure, operation, place)
+
+
 def _describe(api: Api, key: KeyReference, found: Findings) -> Mapping[str, Any] | None:
     """What DescribeKey says; where it does not, the check ``key`` says why."""
     try:
         answer = api.attempt("kms:DescribeKey", KeyId=key.text)
-    except AwsFailure as failure:
+    except (AwsFailure, ProviderError) as failure:
         found.no_age = "kms:DescribeKey does not tell it: see key"
-        found.add(_unless_denied("key", failure, "kms:DescribeKey", api, needed=found.dated))
+        error = explained(failure, "kms:DescribeKey", api.place)
+        needed = found.dated or error.code != _DENIED
+        found.add(fail("key", error) if needed else _not_told("key", error, "kms:DescribeKey"))
         return None
     tell_time(answer, found)
     metadata: Mapping[str, Any] = answer["KeyMetadata"]
@@ -136,8 +143,9 @@ def _compare(api: Api, key: KeyReference, pinned: PublicKey) -> Check:
     try:
         answer = api.attempt("kms:GetPublicKey", KeyId=key.text)
         theirs = PublicKey.from_der(answer["PublicKey"])
-    except AwsFailure as failure:
-        return _unless_denied("public-key", failure, "kms:GetPublicKey", api)
+    except (AwsFailure, ProviderError) as failure:
+        error = explained(failure, "kms:GetPublicKey", api.place)
+        return _not_told("public-key", error, "kms:GetPublicKey")
     except VerificationError as error:
         return fail("public-key", error)
     if theirs != pinned:
@@ -169,12 +177,12 @@ def _dry_run(api: Api, provider: Provider) -> Check:
     for operation, parameters in asked.items():
         try:
             api.attempt(operation, KeyId=provider.key_id, DryRun=True, **parameters)
-        except AwsFailure as failure:
+        except (AwsFailure, ProviderError) as failure:
             if failure.code == "ParamValidationError" and "DryRun" in failure.message:
                 fix = "take one from July 2023 or later, or the provider aws_kms_sdk."
                 return skip("dry-run", "the aws command line is too old to know DryRun", fix=fix)
             if failure.code not in _ALLOWED:
-                return fail("dry-run", explain(failure, operation, api.place))
+                return fail("dry-run", explained(failure, operation, api.place))
         else:
             return warn(
                 "dry-run",
@@ -189,8 +197,9 @@ def _key_policy(api: Api, arn: str, role: str, action: str) -> Check:
     try:
         answer = api.attempt("kms:GetKeyPolicy", KeyId=arn, PolicyName="default")
         others = who_else(json.loads(answer["Policy"]), action, arn.split(":")[4], role)
-    except AwsFailure as failure:
-        return _unless_denied("key-policy", failure, "kms:GetKeyPolicy", api)
+    except (AwsFailure, ProviderError) as failure:
+        error = explained(failure, "kms:GetKeyPolicy", api.place)
+        return _not_told("key-policy", error, "kms:GetKeyPolicy")
     except (ValueError, KeyError, AttributeError) as error:
         return skip("key-policy", f"the key policy cannot be read: {error}")
     if others:
@@ -205,23 +214,12 @@ def _key_policy(api: Api, arn: str, role: str, action: str) -> Check:
     )
 
 
-def _unless_denied(
-    name: str, failure: AwsFailure, operation: str, api: Api, *, needed: bool = False
-) -> Check:
-    """A failed check; one that is left out where only the permission to look is missing.
-
-    Args:
-        name: the check.
-        failure: what AWS answered.
-        operation: what was asked.
-        api: where.
-        needed: whether signing needs that permission too.
-    """
-    error = explain(failure, operation, api.place)
-    if error.code == _DENIED and not needed:
-        return skip(
-            name,
-            f"{operation} is not allowed, and signing does not need it",
-            fix=f"to have this looked at, {error.fix}",
-        )
-    return fail(name, error)
+def _not_told(name: str, error: ProviderError, operation: str) -> Check:
+    """What signing does not need, and could not be looked at."""
+    if error.code != _DENIED:
+        return skip(name, f"{error.message}; signing does not need it")
+    return skip(
+        name,
+        f"{operation} is not allowed, and signing does not need it",
+        fix=f"to have this looked at, {error.fix}",
+    )

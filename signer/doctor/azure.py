@@ -81,7 +81,7 @@ def _look(calls: Calls, reference: Reference, settings: SignSettings, found: Fin
         found.add(_credentials(calls, error))
         _without_reading(calls, reference, settings, error, found)
         return
-    found.ahead, found.clock = seconds_ahead(getattr(calls, "date", "")), "the vault"
+    found.ahead, found.clock = seconds_ahead(calls.date), "the vault"
     found.created, found.no_age = key.created, "the vault does not tell it"
     found.add(_credentials(calls, None))
     try:

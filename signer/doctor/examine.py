@@ -96,7 +96,10 @@ def _look(settings: DoctorSettings, host: Host, log: Log, paths: JobPaths) -> li
     issuer = policy.issuer if policy and policy.identity == "token" else None
     token = ask_token(host.environ, issuer, _needing_token(settings, issuer))
     found = Findings(dated=gate is not None and gate.asks_key_age(settings.provider))
-    _looker(settings)(settings, host, found)
+    try:
+        _looker(settings)(settings, host, found)
+    except SignerError as error:  # what nobody foresaw of a key must not hide the rest
+        found.add(fail("key", error))
     rule, rule_check = decide(
         gate,
         token.claims if issuer else None,
@@ -124,13 +127,10 @@ def _look(settings: DoctorSettings, host: Host, log: Log, paths: JobPaths) -> li
 
 
 def _needing_token(settings: SignSettings, issuer: str | None) -> list[str]:
-    """The settings that make signing ask for the job's token."""
-    provider = settings.provider or ""
-    federated = settings.azure_tenant_id and settings.azure_client_id
+    """The settings without a way round the job's token; signing in to Azure has others."""
     needs = {
         "signing-policy": issuer is not None,
         "aws-role-to-assume": settings.aws_role_to_assume is not None,
-        "azure-client-id": bool(federated) and provider.startswith("azure"),
     }
     return [name for name, needed in needs.items() if needed]
 

@@ -63,7 +63,7 @@ def ask_token(environ: Mapping[str, str], issuer: str | None, needed_by: list[st
         needed_by: the settings that make signing ask for one.
     """
     if not token_offered(environ) and not needed_by:
-        return Token(skip("token", "this job offers no OIDC token, and no setting needs one"))
+        return Token(skip("token", "this job offers no OIDC token, and no setting insists on one"))
     try:
         if issuer is not None:
             from signer.gate.identity import require_offered

@@ -68,6 +68,8 @@ class CliCalls:
         ProviderError: ``command-missing``.
     """
 
+    date = ""
+
     def __init__(self, access: Access) -> None:
         environ = access.host.environ
         self._access = access

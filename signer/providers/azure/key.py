@@ -28,6 +28,9 @@ class Calls(Protocol):
     Every method raises ProviderError for what the service answered or failed to.
     """
 
+    date: str
+    """When the last answer was made, as its ``Date`` header says; empty where that is not told."""
+
     def read_key(self, reference: Reference) -> VaultKey:
         """What the vault says of a key; needs ``keys/read``."""
 

@@ -38,12 +38,7 @@ _SECONDS_TO_READ = 20.0
 
 
 class SdkCalls:
-    """One vault, reached with one token; see `signer.providers.azure.key.Calls`.
-
-    Attributes:
-        date: when the vault made its last answer, as its ``Date`` header says (RFC 9110); empty
-            before the first one.
-    """
+    """One vault, reached with one token; see `signer.providers.azure.key.Calls`."""
 
     date = ""
 

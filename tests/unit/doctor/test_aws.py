@@ -11,6 +11,7 @@ from botocore.stub import ANY, Stubber
 from signer.crypto.keys import PublicKey
 from signer.doctor.aws import look_at_key
 from signer.doctor.findings import Findings
+from signer.errors import ProviderError
 from signer.providers.aws import key as aws_key
 from signer.providers.aws.calls import Credentials
 from signer.providers.aws.sdk import SdkCalls
@@ -376,6 +377,43 @@ def test_the_region_and_who_says_so(stub: Stub) -> None:
     stub.nobody("InvalidClientTokenId")
     chosen = settings(provider="aws_kms_sdk", aws_kms_key="alias/audit")
     assert statuses(looked(look_at_key, chosen, Said().host()).checks)["region"] == "skip"
+
+
+@pytest.mark.parametrize(
+    ("silent", "name", "status"),
+    [
+        ("sts:GetCallerIdentity", "credentials", "ok"),
+        ("kms:DescribeKey", "key", "fail"),
+        ("kms:Sign", "dry-run", "fail"),
+        ("kms:GetKeyPolicy", "key-policy", "skip"),
+    ],
+)
+def test_a_command_line_that_hangs(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch, silent: str, name: str, status: str
+) -> None:
+    asked = stub.calls.call
+
+    def call(operation: str, parameters: Any, deadline: float) -> Any:
+        if operation == silent:
+            raise ProviderError("command-timeout", "aws did not end", fix="check the network.")
+        return asked(operation, parameters, deadline)
+
+    monkeypatch.setattr(stub.calls, "call", call)
+    if name != "credentials":
+        stub.caller()
+    if name != "key":
+        stub.described()
+        stub.read()
+    if name in ("credentials", "key-policy"):
+        stub.dry_run(DRY)
+    if name == "dry-run":
+        stub.policy()
+    check = by_name(_look().checks)[name]
+    assert check.status == status
+    assert (check.code, check.exit_code) == (
+        ("command-timeout", 3) if status == "fail" else ("", 0)
+    )
+    assert "command-timeout" in check.detail or "did not end" in check.detail
 
 
 def test_no_command_line() -> None:

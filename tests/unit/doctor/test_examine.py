@@ -177,6 +177,18 @@ def test_no_secret_is_printed(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -
         assert fetched not in "\n".join(rest) + err
 
 
+def test_what_nobody_foresaw_of_a_key_hides_nothing(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(settings: Any, host: Any, found: Findings) -> None:
+        raise ProviderError("aws-failed", "it said something new", fix="look it up")
+
+    monkeypatch.setattr(examining, "_looker", lambda _: look)
+    code, out, _ = doctor("--json", "audit.jsonl")
+    found = _statuses(out)
+    assert (code, found["key"], found["outputs"], found["key-age"]) == (3, "fail", "ok", "skip")
+
+
 class Step:
     """A step of a job."""
 

@@ -64,6 +64,8 @@ class Said:
 class InMemory:
     """Calls that reach a vault without HTTP."""
 
+    date = ""
+
     def __init__(self, vault: Vault) -> None:
         self.vault = vault
         self.reads = 0

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from signer.assurance import Assurance
 from signer.crypto.algorithms import algorithm_named
@@ -63,11 +71,16 @@ def _as_list(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _seen(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("has a character that cannot be seen")
+    return value
+
+
 def _pattern(value: Any) -> Any:
     if not isinstance(value, str) or not value:
         raise ValueError("must be text that is not empty")
-    if not value.isprintable():
-        raise ValueError("has a character that cannot be seen")
+    _seen(value)
     if "***" in value:
         raise ValueError("has three stars; * stops at /, ** does not")
     return value
@@ -225,7 +238,7 @@ class MaySignWith(_Strict):
 class Rule(_Strict):
     """Who may sign with what."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_seen)]
     runs: Runs
     may_sign_with: MaySignWith
     allow_dangerous: Dangers = ()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from signer.audit.statement import CLAIMED, PROVED
 from signer.crypto.algorithms import choose_algorithm
 from signer.crypto.key_file import read_public_key
 from signer.crypto.verifier import PublicKeyVerifier, Verifier
@@ -153,7 +154,11 @@ def _check(
         result = _verified_result(name, verified, verifier, bundle, paths)
         answer.results.append(result)
         with_key = result.get("key-fingerprint", result["algorithm"])
-        log.info(f"verified {name}: {result['audit-digest']}, signed with {with_key}")
+        run = f"; its run: {PROVED if verified.identity_proved else CLAIMED}"
+        log.info(
+            f"verified {name}: {result['audit-digest']}, signed with {with_key}"
+            + (run if verified.statement else "")
+        )
     return answer
 
 

@@ -199,7 +199,10 @@ def test_the_summary_of_a_verification_calls_an_identity_proved_only_if_it_is(
         "INPUT_PUBLIC-KEY": f"{audit}.pub",
         "INPUT_ISSUER-KEYS": str(keys) if trusted else "",
     }
-    assert act(job, RecordedLog(), container=False) == 0
+    log = RecordedLog()
+    assert act(job, log, container=False) == 0
+    told = "proved by the issuer's token" if trusted else "the word of whoever holds the key"
+    assert any(told in line for line in log.infos)
     summary = Path(f"{audit}.summary").read_text()
     assert ("<b>proved by the issuer" in summary) is trusted
     assert ("the word of whoever holds the key, not proved" in summary) is not trusted

@@ -139,6 +139,24 @@ def test_the_auditor_s_policy_measures_the_same_age(
         assert "max_key_age is '300 days" in result["message"]
 
 
+def test_what_was_signed_in_the_last_second_is_verified_too(
+    limited: dict[str, str], issuer: Issuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = datetime.now(UTC) - timedelta(seconds=10)
+
+    class Decided(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return moment
+
+    made(tmp_path / "kms", 365 * DAY + timedelta(seconds=10))
+    monkeypatch.setattr("signer.gate.decide.datetime", Decided)
+    assert signed(limited)["signing"]["time"] == format_time(moment)
+    monkeypatch.undo()
+    result = verified(tmp_path, issuer, with_age(POLICY.format(issuer=issuer.url)))
+    assert result["reason"] == "verified", result
+
+
 def test_without_a_date_in_the_statement_a_limit_allows_nothing(
     environ: dict[str, str], issuer: Issuer, tmp_path: Path
 ) -> None:

@@ -7,7 +7,6 @@ begins with a full stop. Left out: reviewers, wait timers, custom protection rul
 
 import json
 import re
-import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -62,7 +61,7 @@ def lets_in(done: list[tuple[str, str, Any]], ref: str) -> bool:
 
 def _fnmatch(pattern: str, name: str) -> bool:
     part = r"(?!\.)[^/]*"
-    forms = {"**/": rf"(?:{part}/)*", "*": part}
+    forms = {"**/": rf"(?:{part}/)*", "*": part, "?": "[^/]"}
     tokens = re.findall(r"(?:(?<=/)|^)\*\*/|\*|.", pattern)
     expression = "".join(forms.get(token) or re.escape(token) for token in tokens)
     return re.fullmatch(expression, name) is not None
@@ -174,9 +173,8 @@ def test_what_cannot_be_compiled() -> None:
 
 
 def test_the_text_runs_as_the_steps_say_and_as_nothing_else(tmp_path: Path) -> None:
-    rules = policy({**RUNS, "environment": "it's $(touch evil)"}).model_dump(
-        mode="json", exclude_none=True
-    )
+    runs = {**RUNS, "repository": "acme/$(touch${IFS}evil)", "environment": "it's $(touch evil)"}
+    rules = policy(runs).model_dump(mode="json", exclude_none=True)
     rules["rules"][0]["name"] = "x\ntouch evil #\u2028`touch evil`"
     compiled = compile_policy(SigningPolicy.model_validate(rules), DIGEST)
     fake = tmp_path / "gh"
@@ -195,4 +193,3 @@ def test_the_text_runs_as_the_steps_say_and_as_nothing_else(tmp_path: Path) -> N
     assert [(method, path, json.loads(body)) for method, path, body in calls] == [
         (one["method"], one["path"], one["body"]) for one in compiled["steps"]
     ]
-    assert shlex.split(calls[0][1]) == [compiled["steps"][0]["path"]]

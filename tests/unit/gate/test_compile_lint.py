@@ -19,7 +19,8 @@ from policy_sentry.querying.actions import get_action_data
 from signer.errors import UsageError
 from signer.gate.compile.aws import compile_policy
 from signer.gate.policy import SigningPolicy
-from tests.unit.gate.test_compile_aws import ENTERPRISE, KEYS, RUNS, policy, runs
+from tests.unit.gate.strategies import runs
+from tests.unit.gate.test_compile_aws import ENTERPRISE, KEYS, PATTERNS, RUNS, policy
 from tests.unit.gate.tokens import HOST
 
 _ANYWHERE = ("aws:PrincipalArn",)  # a global key, which no action lists
@@ -106,7 +107,8 @@ SIGN = st.fixed_dictionaries(
 
 @settings(max_examples=8, deadline=None)
 @given(
-    st.lists(st.tuples(runs(), SIGN), min_size=8, max_size=12), st.sampled_from([HOST, ENTERPRISE])
+    st.lists(st.tuples(runs(PATTERNS), SIGN), min_size=8, max_size=12),
+    st.sampled_from([HOST, ENTERPRISE]),
 )
 def test_the_linters_find_nothing(
     drawn: list[tuple[dict[str, Any], dict[str, Any]]], issuer: str

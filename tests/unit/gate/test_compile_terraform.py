@@ -155,8 +155,8 @@ def test_no_resource_hides_another() -> None:
         {"name": name, "runs": {"repository": "acme/a", "repository_id": "1"},
          "may_sign_with": {"provider": "azure_kv", "key": keys}}
         for name, keys in (
-            ("a", [f"{VAULT}a-b", f"{VAULT}a"]),
-            ("a b", [f"{VAULT}b", "https://acme-audit-a.vault.azure.net/keys/b"]),
+            ("a", [f"{VAULT}a-b", "https://acme-audit-a.vault.azure.net/keys/b"]),
+            ("a b", [f"{VAULT}b", f"{VAULT}B-"]),
         )
     ]  # fmt: skip
     policy = SigningPolicy.model_validate({"version": "1", "rules": rules})
@@ -173,6 +173,9 @@ def test_a_keys_policy_has_its_administrators_and_every_rule() -> None:
         written = body["assume_role_policy"].replace("%%{", "%{").replace("$${", "${")
         assert json.loads(written) == role["trust-policy"]
     for body in resources["aws_kms_key_policy"].values():
+        assert set(body["depends_on"]) == {
+            f"aws_iam_role.{one}" for one in resources["aws_iam_role"]
+        }
         made = body["policy"].replace("${jsonencode(var.key_administrators)}", '["admin"]')
         first, *others = json.loads(made)["Statement"]
         assert first["Principal"] == {"AWS": ["admin"]}

@@ -13,10 +13,14 @@ from signer.report import write_checked, write_refused, write_signed, write_skip
 from signer.settings.conflicts import NOT_YET
 from signer.settings.given import Given
 from signer.settings.load import load, nearest
-from signer.settings.models import Settings, SignSettings, VerifySettings, fields_of
+from signer.settings.models import DoctorSettings, Settings, SignSettings, VerifySettings, fields_of
 from signer.sign.unauthorized import SKIPPED, may_be_skipped
 
-_MODES: dict[str, type[Settings]] = {"sign": SignSettings, "verify": VerifySettings}
+_MODES: dict[str, type[Settings]] = {
+    "sign": SignSettings,
+    "verify": VerifySettings,
+    "doctor": DoctorSettings,
+}
 
 
 def main() -> None:
@@ -35,7 +39,7 @@ def act(environ: Mapping[str, str], log: Log, *, container: bool = True) -> int:
         container: whether this runs in a Docker action's container.
 
     Returns:
-        The exit code: 0, or 1 where something was not verified.
+        The exit code: 0; 1 where something was not verified; of mode doctor, the worst check's.
 
     Raises:
         SignerError: whatever else goes wrong.
@@ -56,6 +60,8 @@ def act(environ: Mapping[str, str], log: Log, *, container: bool = True) -> int:
         except Exception as error:
             write_refused(error, environ)
             raise
+    if model is DoctorSettings:
+        return _doctor(said, environ, log, paths)
     if may_be_skipped(said, environ):
         log.notice(*SKIPPED)
         write_skipped(environ, unauthorized=True)
@@ -81,6 +87,18 @@ def _verify(settings: VerifySettings, environ: Mapping[str, str], log: Log, path
     checked = check(settings, environ, log, paths, own_repository=own)
     write_checked(checked, environ, show_summary=settings.show_summary)
     return checked.error.exit_code if checked.error else 0
+
+
+def _doctor(
+    said: Mapping[str, Given], environ: Mapping[str, str], log: Log, paths: JobPaths
+) -> int:
+    from signer.doctor.check import exit_code
+    from signer.doctor.examine import examine
+    from signer.doctor.report import publish
+
+    examination = examine(said, environ, log, paths)
+    publish(examination, environ, log)
+    return exit_code(examination.checks)
 
 
 def _inputs(environ: Mapping[str, str], log: Log) -> dict[str, Given]:

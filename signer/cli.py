@@ -1,34 +1,23 @@
 """The command line ``signer``: the same work from a terminal."""
 
 import argparse
-import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from signer import __version__
-from signer.errors import AuditFileError, OutputError, SignerError, UsageError
+from signer.commands.options import EXIT_CODES, add_command, add_options, said
+from signer.commands.printing import print_json, print_text
+from signer.errors import SignerError, UsageError
 from signer.github.commands import log_line
 from signer.log import Log, RunnerLog, TerminalLog
 from signer.process import run, tolerant_streams
 from signer.progress import progress_bar
-from signer.settings.given import Given
 from signer.settings.load import load, nearest
-from signer.settings.models import (
-    Settings,
-    SignSettings,
-    VerifySettings,
-    default_of,
-    fields_of,
-    is_flag,
-)
+from signer.settings.models import SignSettings, VerifySettings
 
 _DESCRIPTION = "Sign policy audits with keys nobody can copy, and check them years later, offline."
-_EXIT_CODES = (
-    "exit codes: 0 done; 1 not verified; 2 wrong use or a refused file; 3 a service or tool "
-    "failed; 4 refused by the gate"
-)
 _SIGN_EXAMPLES = """examples:
   signer sign audit.jsonl --provider kms
   signer sign 'reports/*.sarif' --provider kms --output-directory signed
@@ -48,9 +37,6 @@ _INSPECT_EXAMPLES = """examples:
   signer inspect audit.jsonl.sigstore.json
   signer inspect audit.jsonl.sigstore.json --json
 """
-_MODES: dict[type[Settings], str] = {SignSettings: "sign", VerifySettings: "verify"}
-_HIDDEN = ("mode", "audit-file", "show-summary")
-_SHORT = {"public-key": "--key"}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -85,25 +71,25 @@ def _run(arguments: argparse.Namespace, log: Log) -> int:
     except SignerError as error:
         if arguments.json:
             told = {"verified": False} if arguments.run is _verify else {}
-            _print_json({**told, "code": error.code, "message": error.message, "fix": error.fix})
+            print_json({**told, "code": error.code, "message": error.message, "fix": error.fix})
         raise
     return code
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = _Parser(prog="signer", description=_DESCRIPTION, epilog=_EXIT_CODES, allow_abbrev=False)
+    top = _Parser(prog="signer", description=_DESCRIPTION, epilog=EXIT_CODES, allow_abbrev=False)
     top.add_argument("--version", action="version", version=f"signer {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    sign = _command(commands, "sign", "AUDIT...", "sign audit files", _SIGN_EXAMPLES, _sign)
+    sign = add_command(commands, "sign", "AUDIT...", "sign audit files", _SIGN_EXAMPLES, _sign)
     sign.add_argument("audit", nargs="*", metavar="AUDIT", help="path or glob; ! leaves out")
-    _options(sign, SignSettings)
-    verify = _command(
+    add_options(sign, SignSettings)
+    verify = add_command(
         commands, "verify", "AUDIT_OR_DIGEST...", "verify a signed audit", _VERIFY_EXAMPLES, _verify
     )
     verify.add_argument("audit", nargs="*", metavar="AUDIT_OR_DIGEST", help="path, or sha256:HEX")
-    _options(verify, VerifySettings)
-    inspect = _command(
+    add_options(verify, VerifySettings)
+    inspect = add_command(
         commands,
         "inspect",
         "BUNDLE",
@@ -112,96 +98,11 @@ def parser() -> argparse.ArgumentParser:
         _inspect,
     )
     inspect.add_argument("bundle", metavar="BUNDLE", help="path of a signed audit")
-    from signer.commands import keys, kms, policy
+    from signer.commands import doctor, keys, kms, policy
 
-    for module in (kms, keys, policy):
+    for module in (doctor, kms, keys, policy):
         module.add_commands(commands)
     return top
-
-
-def _command(
-    commands: Any,
-    name: str,
-    operand: str,
-    description: str,
-    examples: str,
-    job: Callable[..., int],
-) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=description,
-        description=description[0].upper() + description[1:] + ".",
-        usage=f"%(prog)s [OPTIONS] {operand}",
-        epilog=f"{examples}\n{_EXIT_CODES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    command.add_argument("--json", action="store_true", help="print one JSON object")
-    command.add_argument(
-        "--github",
-        action="store_true",
-        help="in a run: step: the action's outputs, masking, annotations and summary",
-    )
-    command.set_defaults(run=job)
-    return command
-
-
-def _options(command: argparse.ArgumentParser, model: type[Settings]) -> None:
-    for name, description in fields_of(model).items():
-        if name in _HIDDEN:
-            continue
-        flags = [f"--{name}", *([_SHORT[name]] if name in _SHORT else [])]
-        default = default_of(model, name)
-        text = description.removeprefix("Verifying: ").replace("`", "").replace("%", "%%")
-        if is_flag(model, name) and default == "false":
-            text = text.replace(" (true or false)", "").replace("true or false; ", "")
-            command.add_argument(*flags, action="store_const", const="true", help=text)
-            continue
-        text += f" Default: {default}." if default else ""
-        if name == "expect":
-            command.add_argument(*flags, action="append", metavar="NAME=VALUE", help=text)
-        else:
-            command.add_argument(*flags, metavar="VALUE", help=text)
-
-
-def _said(arguments: argparse.Namespace, model: type[Settings]) -> dict[str, Given]:
-    said = {}
-    for name in fields_of(model):
-        value = getattr(arguments, name.replace("-", "_"), None)
-        if value is not None:
-            text = "\n".join(value) if isinstance(value, list) else value
-            if not text.strip():
-                raise UsageError(
-                    "setting-invalid",
-                    f"--{name} is empty",
-                    fix="give it a value, or leave it out.",
-                )
-            said[name] = Given(f"--{name}", text)
-    for name in arguments.audit:
-        if "\n" in name:
-            raise AuditFileError(
-                "audit-file-name",
-                "its path has a line feed, and audit files are named a line each",
-                fix="rename it.",
-                path=repr(name),
-            )
-    if arguments.audit:
-        said["audit-file"] = Given(
-            "AUDIT", "\n".join(arguments.audit), exact=tuple(map(_exactly, arguments.audit))
-        )
-    mode = os.environ.get("POLICY_MODE", "").strip()
-    if mode and mode != _MODES[model]:
-        raise UsageError(
-            "setting-conflict",
-            f"POLICY_MODE is {mode[:40]!r}, and the command is {_MODES[model]}",
-            fix="take POLICY_MODE out; the command says what to do.",
-        )
-    return said
-
-
-def _exactly(name: str) -> str:
-    """An argument as a line of audit-file: what is there is a path, whatever it looks like."""
-    return f"./{name}" if name.startswith("!") and os.path.lexists(name) else name
 
 
 def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -> int:
@@ -209,17 +110,17 @@ def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -
     from signer.sign.job import sign
     from signer.sign.unauthorized import SKIPPED, may_be_skipped
 
-    said = _said(arguments, SignSettings)
-    if may_be_skipped(said, environ):
+    given = said(arguments, SignSettings)
+    if may_be_skipped(given, environ):
         log.notice(*SKIPPED)
         if arguments.github:
             from signer.report import write_skipped
 
             write_skipped(environ, unauthorized=True)
         if arguments.json:
-            _print_json({"skipped": True, "results": [], "files": []})
+            print_json({"skipped": True, "results": [], "files": []})
         return 0
-    settings = load(SignSettings, said, environ)
+    settings = load(SignSettings, given, environ)
     with progress_bar() as progress:
         signed = sign(
             settings,
@@ -237,10 +138,10 @@ def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -
         else:
             write_signed(signed, environ, show_summary=settings.show_summary)
     if arguments.json:
-        _print_json(signed.fields() if signed else {"results": [], "files": []})
+        print_json(signed.fields() if signed else {"results": [], "files": []})
     elif signed and not arguments.github:
         for result in signed.results:
-            _print(log_line(str(result["signed-audit-file"])))
+            print_text(log_line(str(result["signed-audit-file"])))
     return 0
 
 
@@ -249,7 +150,7 @@ def _verify(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log)
     from signer.verify.job import check, own_repository
 
     try:
-        settings = load(VerifySettings, _said(arguments, VerifySettings), environ)
+        settings = load(VerifySettings, said(arguments, VerifySettings), environ)
         with progress_bar() as progress:
             checked = check(
                 settings,
@@ -270,12 +171,12 @@ def _verify(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log)
 
         write_checked(checked, environ, show_summary=settings.show_summary)
     if arguments.json:
-        _print_json(checked.fields())
+        print_json(checked.fields())
     elif not arguments.github:
         from signer.describe import describe_verified
 
         for name, verified in checked.verified.items():
-            _print(describe_verified(name, verified))
+            print_text(describe_verified(name, verified))
     return checked.error.exit_code if checked.error else 0
 
 
@@ -284,25 +185,7 @@ def _inspect(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: L
 
     fields = inspect_bundle(arguments.bundle)
     if arguments.json:
-        _print_json(fields)
+        print_json(fields)
     else:
-        _print(describe_bundle(fields))
+        print_text(describe_bundle(fields))
     return 0
-
-
-def _print_json(fields: Mapping[str, Any]) -> None:
-    # On a runner, "##[" would start a command anywhere in a line; it only occurs in strings.
-    _print(json.dumps(fields, indent=2).replace("##[", "#\\u0023["))
-
-
-def _print(text: str) -> None:
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            "output-failed",
-            f"standard output could not be written: {error.strerror}",
-            fix="free some space there, or send the output elsewhere.",
-        ) from error

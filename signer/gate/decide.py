@@ -81,15 +81,8 @@ class Gate:
         if policy.identity == "token":
             proved = prove(self.environ, policy.issuer, digest)
         claims = proved.claims if proved else environment_claims(self.environ)
-        self._require_protected(claims if proved else None)
         moment = datetime.now(UTC)
-        answer = matching.ask(policy, claims, request, at=moment)
-        rule = answer.rule
-        if rule is None:
-            raise matching.no_rule(answer)
-        found = events.dangers(claims, events.read_event(self.environ))
-        if unnamed := [name for name in found if name not in rule.allow_dangerous]:
-            raise events.dangerous_run(unnamed, rule.name)
+        rule = self.decide(claims, request, at=moment)
         names = {*rule.runs.named(), *(name for name in _ALWAYS_STATED if name in claims)}
         return Permit(
             self.file.sha256,
@@ -101,6 +94,34 @@ class Gate:
             moment,
             request.key_created,
         )
+
+    def decide(
+        self,
+        claims: Mapping[str, str],
+        request: matching.Request | None,
+        *,
+        at: datetime | None = None,
+    ) -> Rule:
+        """The rule that allows.
+
+        Args:
+            claims: the run's, under GitHub's names; proved, unless the policy takes the
+                environment's word.
+            request: with what it wants to sign; None asks about the claims only.
+            at: when it signs (aware); None for now.
+
+        Raises:
+            GateError: the policy does not count here, no rule allows, or the run is dangerous.
+        """
+        self._require_protected(claims if self.file.policy.identity == "token" else None)
+        answer = matching.ask(self.file.policy, claims, request, at=at)
+        rule = answer.rule
+        if rule is None:
+            raise matching.no_rule(answer)
+        found = events.dangers(claims, events.read_event(self.environ))
+        if unnamed := [name for name in found if name not in rule.allow_dangerous]:
+            raise events.dangerous_run(unnamed, rule.name)
+        return rule
 
     def _require_protected(self, claims: Mapping[str, str] | None) -> None:
         if self.pinned:

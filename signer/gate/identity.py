@@ -64,6 +64,17 @@ def prove(environ: Mapping[str, str], issuer: str, digest: bytes) -> ProvedIdent
         GateError: ``identity-missing`` or ``identity-bad``.
         ProviderError: ``oidc-failed`` or ``issuer-unreachable``.
     """
+    require_offered(environ)
+    audience = audience_for(digest)
+    return verify_with_issuer(request_token(environ, audience), issuer, audience)
+
+
+def require_offered(environ: Mapping[str, str]) -> None:
+    """Refuse a job that has no token to show.
+
+    Raises:
+        GateError: ``identity-missing``.
+    """
     if not token_offered(environ):
         raise GateError(
             "identity-missing",
@@ -71,23 +82,36 @@ def prove(environ: Mapping[str, str], issuer: str, digest: bytes) -> ProvedIdent
             fix="add `permissions: id-token: write` to the job; runs of forks and of Dependabot "
             "never get one (see if-unauthorized).",
         )
-    token = request_token(environ, audience_for(digest))
+
+
+def verify_with_issuer(token: str, issuer: str, audience: str) -> ProvedIdentity:
+    """Check a token with the keys that its issuer has now.
+
+    Args:
+        token: the JWT in compact form.
+        issuer: the policy's issuer.
+        audience: the only one that the token may have.
+
+    Raises:
+        GateError: ``identity-bad``.
+        ProviderError: ``issuer-unreachable``.
+    """
     kid = _kid(token)
     keys = issuers.keys_of(issuer)
     if kid not in keys.keys:
         keys = issuers.keys_of(issuer, instead_of=keys)
-    return verify_token(token, keys, digest)
+    return verify_token(token, keys, audience)
 
 
 def verify_token(
-    token: str, keys: IssuerKeys, digest: bytes, *, at: datetime | None = None
+    token: str, keys: IssuerKeys, audience: str, *, at: datetime | None = None
 ) -> ProvedIdentity:
     """Check a token's signature, issuer, audience and times.
 
     Args:
         token: the JWT in compact form, foreign.
         keys: the issuer's keys, the only ones that count.
-        digest: the audit file's SHA-256, 32 bytes.
+        audience: the only one that the token may have.
         at: the moment it must have held at (aware); None for now.
 
     Raises:
@@ -104,7 +128,7 @@ def verify_token(
             token,
             key,
             algorithms=["RS256"],
-            audience=audience_for(digest),
+            audience=audience,
             issuer=keys.issuer,
             leeway=LEEWAY_SECONDS,
             options={
@@ -116,7 +140,7 @@ def verify_token(
         )
     except jwt.InvalidTokenError as error:
         raise _bad(str(error)) from None
-    if payload["aud"] != audience_for(digest):
+    if payload["aud"] != audience:
         raise _bad("it has more than one audience")
     proved = ProvedIdentity(
         token, _texts(payload), _moment(payload, "nbf"), _moment(payload, "exp")

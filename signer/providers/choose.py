@@ -35,8 +35,22 @@ def open_provider(
         UsageError: ``algorithm-not-offered``, ``below-minimum-assurance``, …
         ProviderError: the key cannot be had.
     """
-    name = settings.provider or ("hmac" if settings.signing_key else "sha256")
-    provider = _open(name, settings, host, create_keys, dated=dated)
+    provider = open_chosen(settings, host, create_keys=create_keys, dated=dated)
+    require_assurance(provider, settings)
+    return provider
+
+
+def provider_name(settings: Settings) -> str:
+    """The provider that the settings choose, also where they name none."""
+    return settings.provider or ("hmac" if settings.signing_key else "sha256")
+
+
+def require_assurance(provider: Provider, settings: Settings) -> None:
+    """Refuse a key that proves less than the settings ask for.
+
+    Raises:
+        UsageError: ``below-minimum-assurance``.
+    """
     if not provider.assurance.covers(settings.minimum_assurance):
         raise UsageError(
             "below-minimum-assurance",
@@ -44,10 +58,13 @@ def open_provider(
             f"and minimum-assurance is {settings.minimum_assurance}",
             fix="choose a provider with a stronger key, or lower minimum-assurance.",
         )
-    return provider
 
 
-def _open(name: str, settings: Settings, host: Host, create_keys: bool, *, dated: bool) -> Provider:
+def open_chosen(
+    settings: Settings, host: Host, *, create_keys: bool, dated: bool = False
+) -> Provider:
+    """`open_provider`, whatever the key's assurance."""
+    name = provider_name(settings)
     if name in ("aws_kms_sdk", "aws_kms"):
         return _open_aws(name, settings, host, dated=dated)
     if name in ("azure_kv_sdk", "azure_kv"):
@@ -79,9 +96,9 @@ def _open_aws(name: str, settings: Settings, host: Host, *, dated: bool) -> Prov
         from signer.providers.aws_kms_sdk import open_key
     else:
         from signer.providers.aws_kms import open_key
-    access = _aws_access(settings, host)
+    access = aws_access(settings, host)
     return open_key(
-        settings.aws_kms_key, access, settings.algorithm, _pinned(settings), dated=dated
+        settings.aws_kms_key, access, settings.algorithm, pinned_key(settings), dated=dated
     )
 
 
@@ -95,13 +112,19 @@ def _open_azure(name: str, settings: Settings, host: Host) -> Provider:
     return open_key(
         settings.azure_kv_name,
         settings.azure_kv_key,
-        _azure_access(settings, host),
+        azure_access(settings, host),
         algorithm=settings.algorithm,
-        pinned=_pinned(settings),
+        pinned=pinned_key(settings),
     )
 
 
-def _pinned(settings: Settings) -> "PublicKey | None":
+def pinned_key(settings: Settings) -> "PublicKey | None":
+    """The key's public key, where the user has it.
+
+    Raises:
+        UsageError: ``public-key-not-found``.
+        VerificationError: ``key-unreadable``, ``key-not-accepted``.
+    """
     if settings.public_key is None:
         return None
     from signer.crypto.key_file import read_public_key
@@ -109,7 +132,8 @@ def _pinned(settings: Settings) -> "PublicKey | None":
     return read_public_key(settings.public_key)
 
 
-def _aws_access(settings: Settings, host: Host) -> "Access":
+def aws_access(settings: Settings, host: Host) -> "Access":
+    """How the settings get at AWS."""
     from signer.providers.aws.access import Access
 
     return Access(
@@ -121,7 +145,8 @@ def _aws_access(settings: Settings, host: Host) -> "Access":
     )
 
 
-def _azure_access(settings: Settings, host: Host) -> "AzureAccess":
+def azure_access(settings: Settings, host: Host) -> "AzureAccess":
+    """How the settings get at Azure."""
     from signer.providers.azure.access import Access
     from signer.providers.azure.cloud import cloud_of
 
@@ -140,10 +165,10 @@ def _secret(signing_key: SecretBytes, settings: Settings, host: Host) -> bytes:
     if given.startswith(SECRET_SCHEME.encode()):
         from signer.providers.aws.secret import fetch_secret
 
-        return fetch_secret(given.decode("utf-8", "surrogateescape"), _aws_access(settings, host))
+        return fetch_secret(given.decode("utf-8", "surrogateescape"), aws_access(settings, host))
     if given.startswith(SECRET_PREFIX.encode()):
         from signer.providers.azure.secret import fetch_secret as fetch_from_vault
 
         text = given.decode("utf-8", "surrogateescape")
-        return fetch_from_vault(text, _azure_access(settings, host))
+        return fetch_from_vault(text, azure_access(settings, host))
     return given

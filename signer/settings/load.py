@@ -19,7 +19,7 @@ def load(model: type[Model], said: Mapping[str, Given], environ: Mapping[str, st
     """Settings from what was said outright and from the environment.
 
     Args:
-        model: SignSettings or VerifySettings.
+        model: SignSettings, DoctorSettings or VerifySettings.
         said: kebab-case name to the input's or option's value.
         environ: the process environment.
 
@@ -33,7 +33,7 @@ def load(model: type[Model], said: Mapping[str, Given], environ: Mapping[str, st
             given[name] = _trimmed(name, said[name])
         elif value := environ.get(variable_for(name), "").strip():
             given[name] = Given(variable_for(name), value, outright=False)
-    problems = conflicts.problems(said, given, environ, signing=model is SignSettings)
+    problems = conflicts.problems(said, given, environ, signing=issubclass(model, SignSettings))
     raw: dict[str, Any] = {name: item.exact or item.value for name, item in given.items()}
     if key := environ.get(SIGNING_KEY):
         raw["signing-key"] = key.encode("utf-8", "surrogateescape")

@@ -30,8 +30,10 @@ class Settings(BaseModel):
         alias_generator=kebab, validate_by_name=True, frozen=True, extra="forbid"
     )
 
-    mode: Literal["sign", "verify"] = Field(
-        default="sign", description="What to do: `sign` or `verify`."
+    mode: Literal["sign", "verify", "doctor"] = Field(
+        default="sign",
+        description="What to do: `sign`, `verify`, or `doctor`, which checks, without signing, "
+        "whether signing would work.",
     )
     audit_file: Lines = Field(
         min_length=1,
@@ -167,6 +169,12 @@ class SignSettings(Settings):
         description="What to do in a fork's or Dependabot's run, which has no token and no "
         "secrets: `error`, or `skip` (nothing is signed).",
     )
+
+
+class DoctorSettings(SignSettings):
+    """What is examined: the settings of signing; the audit file may be yet to come."""
+
+    audit_file: Lines = ()
 
 
 class VerifySettings(Settings):

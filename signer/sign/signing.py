@@ -84,12 +84,42 @@ def output_folder(path: Path, settings: SignSettings) -> Path:
     return settings.output_directory or path.parent
 
 
-def targets_for(path: Path, settings: SignSettings, provider: Provider) -> Targets:
-    """The files that an audit file's results are written to."""
+def formats_of(files: Sequence[Path], settings: SignSettings) -> dict[Path, AuditFormat]:
+    """How each audit file is read.
+
+    Raises:
+        UsageError: ``setting-conflict`` between a format and event-pointer.
+    """
+    formats = {path: settings.audit_format or format_for(path) for path in files}
+    _refuse_misplaced_pointer(settings.event_pointer, formats)
+    return formats
+
+
+def plan_targets(
+    files: Sequence[Path], settings: SignSettings, *, public_key: bool
+) -> list[Targets]:
+    """Where the results of each audit file will go.
+
+    Args:
+        files: the audit files.
+        settings: how they are signed.
+        public_key: whether the key has one, which is a result too.
+
+    Raises:
+        UsageError: ``output-clash``.
+        OutputError: ``output-exists``, ``output-not-a-file``.
+    """
+    targets = [_targets_for(path, settings, public_key=public_key) for path in files]
+    _refuse_clashes(files, targets)
+    refuse_existing([path for one in targets for path in one.paths()], overwrite=settings.overwrite)
+    return targets
+
+
+def _targets_for(path: Path, settings: SignSettings, *, public_key: bool) -> Targets:
     directory = output_folder(path, settings)
     return Targets(
         signed_audit=directory / f"{path.name}.sigstore.json",
-        public_key=directory / f"{path.name}.pub" if provider.public_key else None,
+        public_key=directory / f"{path.name}.pub" if public_key else None,
         plain_signature=directory / f"{path.name}.sig" if settings.plain_signature else None,
         identity=directory / f"{path.name}.identity.jwt"
         if settings.signing_policy and settings.identity_evidence
@@ -127,11 +157,8 @@ def sign_audit_files(
         ProviderError: no signature, or one that does not verify.
         OutputError: a result exists or could not be written.
     """
-    formats = {path: settings.audit_format or format_for(path) for path in files}
-    _refuse_misplaced_pointer(settings.event_pointer, formats)
-    targets = [targets_for(path, settings, provider) for path in files]
-    _refuse_clashes(files, targets)
-    refuse_existing([path for one in targets for path in one.paths()], overwrite=settings.overwrite)
+    formats = formats_of(files, settings)
+    targets = plan_targets(files, settings, public_key=provider.public_key is not None)
 
     def read(path: Path) -> tuple[AuditFile, bytes | None]:
         hasher = provider.hasher() if settings.plain_signature else None
@@ -149,8 +176,11 @@ def sign_audit_files(
     subjects = [_subject_name(path, workspace) for path in files]
     permits: list[Permit | None] = [None] * len(files)
     if gate is not None:
+        # Asked for before the files go side by side, which would each ask for it.
+        created = provider.key_created() if gate.asks_key_age(provider.name) else None
         permits = _side_by_side(
-            lambda index: permit_for(gate, audits[index][0], settings, provider), len(files)
+            lambda index: permit_for(gate, audits[index][0], settings, provider, created),
+            len(files),
         )
 
     def sign(index: int) -> tuple[bytes, bytes, bytes | None]:

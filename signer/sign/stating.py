@@ -1,5 +1,6 @@
 """Between the gate and the statement: what is asked of the one and said in the other."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from signer.audit.reader import AuditFile
@@ -9,30 +10,46 @@ from signer.settings.models import SignSettings
 
 if TYPE_CHECKING:  # only runs with a signing policy load the gate
     from signer.gate.decide import Gate, Permit
+    from signer.gate.matching import Request
 
 
 def permit_for(
-    gate: "Gate", audit: AuditFile, settings: SignSettings, provider: Provider
+    gate: "Gate",
+    audit: AuditFile,
+    settings: SignSettings,
+    provider: Provider,
+    key_created: datetime | None,
 ) -> "Permit":
     """Ask the gate about an audit file that was read.
 
     Raises:
         GateError: it may not be signed.
-        ProviderError: GitHub, the issuer, or the key's service about its age, could not be asked.
+        ProviderError: GitHub or the issuer could not be asked.
+    """
+    return gate.permit(audit.sha256, request_for(settings, provider, audit.size, key_created))
+
+
+def request_for(
+    settings: SignSettings, provider: Provider, size: int | None, key_created: datetime | None
+) -> "Request":
+    """With what is to be signed, as a policy's rules see it.
+
+    Args:
+        settings: what was asked for.
+        provider: the key.
+        size: of the audit file, in bytes; None where it is not known yet.
+        key_created: when the key was made (aware); None where no rule asks, or nobody knows.
     """
     from signer.gate.matching import Request
 
-    return gate.permit(
-        audit.sha256,
-        Request(
-            provider=provider.name,
-            keys=key_names(provider.key_id, asked_key(settings, provider)),
-            algorithm=provider.algorithm,
-            assurance=provider.assurance,
-            size=audit.size,
-            plain_signature=settings.plain_signature,
-            key_created=provider.key_created() if gate.asks_key_age(provider.name) else None,
-        ),
+    return Request(
+        provider=provider.name,
+        keys=key_names(provider.key_id, asked_key(settings, provider)),
+        algorithm=provider.algorithm,
+        assurance=provider.assurance,
+        size=size,
+        plain_signature=settings.plain_signature,
+        key_created=key_created,
     )
 
 

@@ -12,7 +12,7 @@ from signer.assurance import Assurance
 from signer.audit.statement import Run, Statement, parse_time
 from signer.errors import GateError, UsageError, VerificationError
 from signer.gate import matching
-from signer.gate.identity import MAX_TOKEN_BYTES, ProvedIdentity, verify_token
+from signer.gate.identity import MAX_TOKEN_BYTES, ProvedIdentity, audience_for, verify_token
 from signer.gate.issuer import IssuerKeys, read_snapshot
 from signer.gate.policy import PolicyFile, load
 from signer.settings.models import VerifySettings
@@ -92,7 +92,7 @@ def _prove(statement: Statement, evidence: Path, keys: IssuerKeys) -> ProvedIden
         proved = verify_token(
             token,
             keys,
-            bytes.fromhex(statement.subject[0].digest.sha256),
+            audience_for(bytes.fromhex(statement.subject[0].digest.sha256)),
             at=parse_time(predicate.signing.time),
         )
     except OSError as error:

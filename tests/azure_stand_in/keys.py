@@ -101,10 +101,15 @@ class KeyVersion:
 
 @dataclass
 class Key:
-    """A key's versions, the current one last."""
+    """A key's versions, the current one last.
+
+    Attributes:
+        rotates_after: the ``timeAfterCreate`` of its rotation policy, such as ``P90D``, if any.
+    """
 
     versions: list[KeyVersion]
     deleted: bool = False
+    rotates_after: str = ""
 
     def find(self, version: str) -> KeyVersion | None:
         """The version asked for; the current one for an empty text."""

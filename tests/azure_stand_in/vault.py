@@ -1,8 +1,8 @@
 """Key Vault's data plane, and Managed HSM's: keys and secrets.
 
 Source: Azure Key Vault REST API reference, 2025-07-01 (``GET /keys/NAME/VERSION``, ``sign``,
-``verify``, ``GET /deletedkeys/NAME``, ``GET /secrets/NAME/VERSION``) and "Authentication,
-requests and responses".
+``verify``, ``GET /keys/NAME/rotationpolicy``, ``GET /deletedkeys/NAME``,
+``GET /secrets/NAME/VERSION``) and "Authentication, requests and responses".
 """
 
 import json
@@ -32,6 +32,9 @@ def answer(request: Request, vault: Vault, entra: Entra) -> Answer:
     if kind == "deletedkeys" and request.method == "GET":
         _authorize(vault, caller, "keys/read", "keys get")
         return _deleted_key(vault, name)
+    if kind == "keys" and request.method == "GET" and parts == ["rotationpolicy"]:
+        _authorize(vault, caller, "keyrotationpolicies/read", "keys getrotationpolicy")
+        return _rotation_policy(vault, name)
     operation = parts.pop() if parts and parts[-1] in ("sign", "verify") else ""
     version = parts[0] if parts else ""
     if kind == "keys" and request.method == "GET" and not operation:
@@ -132,6 +135,17 @@ def describe_key(vault: Vault, name: str, version: KeyVersion) -> Answer:
     known = {member: value for member, value in attributes.items() if value is not None}
     jwk = {"kid": vault.key_id(name, version.version), **version.jwk()}
     return Answer(content={"key": jwk, "attributes": known, "tags": {}})
+
+
+def _rotation_policy(vault: Vault, name: str) -> Answer:
+    """As ``GetKeyRotationPolicy`` answers it: a key that was given none has the default one."""
+    _find(vault, name, "")
+    notify = {"trigger": {"timeBeforeExpiry": "P30D"}, "action": {"type": "Notify"}}
+    actions = [notify]
+    if rotates := vault.keys[name].rotates_after:
+        actions.append({"trigger": {"timeAfterCreate": rotates}, "action": {"type": "Rotate"}})
+    identifier = f"https://{vault.host}/keys/{name}/rotationpolicy"
+    return Answer(content={"id": identifier, "lifetimeActions": actions, "attributes": {}})
 
 
 def _deleted_key(vault: Vault, name: str) -> Answer:

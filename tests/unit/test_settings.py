@@ -46,7 +46,7 @@ def _problems(
 @pytest.mark.parametrize(
     ("model", "name", "value", "allowed"),
     [
-        (SignSettings, "mode", "Sign", "'sign' or 'verify'"),
+        (SignSettings, "mode", "Sign", "'sign', 'verify' or 'doctor'"),
         (SignSettings, "if-no-files-found", "never", "'error', 'warn' or 'ignore'"),
         (SignSettings, "provider", "aws", "'hmac' or 'sha256'"),
         (SignSettings, "audit-format", "yaml", "'jsonl', 'json', 'sarif' or 'bytes'"),

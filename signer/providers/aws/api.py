@@ -104,7 +104,7 @@ class Api:
             )
         except AwsFailure as failure:
             if failure.request_id:
-                self.notify(f"{operation} failed: {failure.code}, request {failure.request_id}")
+                self.notify(f"{operation}: {failure.code}, request {failure.request_id}")
             raise
         if request_id := answer.get("ResponseMetadata", {}).get("RequestId"):
             self.notify(f"{operation}: request {request_id}")

@@ -21,6 +21,7 @@ _FIX = (
     "install the AWS CLI (the action policy-audit-signer/cli has it), name it with AWS_CLI, or "
     "use the provider aws_kms_sdk, which needs none."
 )
+_VERSION_TIMEOUT = 30.0
 _PASSED = re.compile(
     r"AWS_.*|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
     r"|SSL_CERT_(FILE|DIR)|HOME|PATH|USERPROFILE|TMPDIR|LANG|LC_.*|TZ"
@@ -55,6 +56,7 @@ _LOCAL_ERRORS = (
     ("Connection was closed", "ConnectionClosedError"),
     ("Invalid endpoint", "InvalidEndpointError"),
     ("HTTP Client raised", "HTTPClientError"),
+    ("Unknown parameter in input", "ParamValidationError"),
 )
 
 
@@ -131,6 +133,16 @@ class CliCalls:
         except (ValueError, TypeError, AttributeError) as error:
             raise AwsFailure("UnreadableOutput", f"{self._command} printed no answer") from error
         return {**answer, "ResponseMetadata": {"RequestId": request_id[0]} if request_id else {}}
+
+    def version(self) -> str:
+        """The program's path and what it calls itself.
+
+        Raises:
+            ProviderError: ``command-failed``, ``command-timeout``.
+        """
+        ended = run_command([self._command, "--version"], self._environ, timeout=_VERSION_TIMEOUT)
+        said = _one_line(ended.stdout.decode("utf-8", "backslashreplace") or ended.stderr)
+        return f"{self._command}, {said.split(' ')[0] or 'of an unknown version'}"
 
     def with_credentials(self, credentials: Credentials) -> Self:
         """The same, with these credentials in the command's environment."""

@@ -57,7 +57,6 @@ class AwsKmsKey:
         self.public_key = public_key
         self._api = api
         self._created: datetime | None = None
-        self._asking = threading.Lock()
 
     @property
     def assurance(self) -> Assurance:
@@ -73,11 +72,10 @@ class AwsKmsKey:
         Raises:
             ProviderError: what KMS answered; ``aws-access-denied`` without ``kms:DescribeKey``.
         """
-        with self._asking:  # the files of a job are asked about side by side
-            if self._created is None:
-                answer = self._api.ask("kms:DescribeKey", KeyId=self.key_id)
-                self._created = _creation_date(answer, self.key_id)
-            return self._created
+        if self._created is None:
+            answer = self._api.ask("kms:DescribeKey", KeyId=self.key_id)
+            self._created = creation_date(answer, self.key_id)
+        return self._created
 
     def hasher(self) -> Hasher:
         """A new hasher; its ``digest()`` is of the message type that the key takes."""
@@ -187,14 +185,8 @@ def open_key(
         UsageError: ``algorithm-not-offered``, ``aws-pinned-key-needs-arn``, …
         ProviderError: what AWS answered.
     """
-    if pinned is not None and not key.is_key_arn:
-        raise UsageError(
-            "aws-pinned-key-needs-arn",
-            f"public-key pins one key, and aws-kms-key is {key.text}",
-            fix="set aws-kms-key to the key's whole ARN, or take public-key out.",
-        )
     if pinned is not None:  # before anything is asked
-        choose_algorithm(algorithm, pinned.spec)
+        _check_pinned(key, pinned, algorithm)
     api = access.open(
         calls,
         Place(key.text, region),
@@ -202,6 +194,25 @@ def open_key(
             key, region, role, algorithm, pinned=pinned is not None, dated=dated
         ),
     )
+    return find_key(name, api, key, algorithm=algorithm, pinned=pinned)
+
+
+def _check_pinned(key: KeyReference, pinned: PublicKey, algorithm: str | None) -> None:
+    if not key.is_key_arn:
+        raise UsageError(
+            "aws-pinned-key-needs-arn",
+            f"public-key pins one key, and aws-kms-key is {key.text}",
+            fix="set aws-kms-key to the key's whole ARN, or take public-key out.",
+        )
+    choose_algorithm(algorithm, pinned.spec)
+
+
+def find_key(
+    name: str, api: Api, key: KeyReference, *, algorithm: str | None, pinned: PublicKey | None
+) -> AwsKmsKey:
+    """`open_key` for who is signed in already; the arguments and errors are those."""
+    if pinned is not None:
+        _check_pinned(key, pinned, algorithm)
     wants_mac = (
         algorithm is not None and ALGORITHMS[algorithm_named(algorithm)].scheme is Scheme.HMAC
     )
@@ -273,10 +284,13 @@ def _mac_key(api: Api, key: KeyReference, algorithm: str | None) -> tuple[str, s
     return arn, spec
 
 
-def _creation_date(answer: Answer, key_id: str) -> datetime:
+def creation_date(answer: Answer, key_id: str) -> datetime:
     """The date in an answer of DescribeKey: boto3's datetime, or the command line's text.
 
     Version 1 of the command line prints seconds since 1970 unless it is configured otherwise.
+
+    Raises:
+        ProviderError: ``aws-answer-unexpected``.
     """
     metadata = answer.get("KeyMetadata", {})
     created = metadata.get("CreationDate")

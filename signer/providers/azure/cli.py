@@ -13,6 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ _FIX = (
     "install the Azure CLI (the action OWNER/REPO/cli has it), name it with AZ_CLI, or use the "
     "provider azure_kv_sdk, which needs none."
 )
+_VERSION_TIMEOUT = 30.0
 _PASSED = re.compile(
     r"(?!AZURE_CLIENT_SECRET|AZURE_CLIENT_CERTIFICATE_PASSWORD|AZURE_PASSWORD)AZURE_.*"
     r"|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
@@ -66,6 +68,8 @@ class CliCalls:
         ProviderError: ``command-missing``.
     """
 
+    date = ""
+
     def __init__(self, access: Access) -> None:
         environ = access.host.environ
         self._access = access
@@ -86,6 +90,40 @@ class CliCalls:
                 raise deleted(reference) from refusal
             raise refused(refusal, reference) from refusal
         return read_key(answer)
+
+    def read_rotation(self, reference: Reference) -> Mapping[str, Any]:
+        """``az keyvault key rotation-policy show``, which takes no version."""
+        target = _target(replace(reference, version=""))
+        try:
+            return self._az(
+                ["key", "rotation-policy", "show", *target], "rotation-policy", reference
+            )
+        except RefusedError as refusal:
+            raise refused(refusal, reference) from refusal
+
+    def credential(self) -> str:
+        """How ``az`` is signed in, or would be by the first call."""
+        if self._private is None and self._own_login:
+            return "the login that az has"
+        return self._access.choose().name
+
+    def version(self) -> str:
+        """The program's path and its version.
+
+        Raises:
+            ProviderError: ``command-failed``, ``command-timeout``.
+        """
+        arguments = [self._command, "version", "--output", "json"]
+        ended = run_command(arguments, self._environ, timeout=_VERSION_TIMEOUT)
+        try:
+            said = json.loads(ended.stdout)["azure-cli"]
+        except (ValueError, TypeError, KeyError):
+            said = "of an unknown version"
+        return f"{self._command}, {said}"
+
+    @property
+    def _own_login(self) -> bool:
+        return (config_directory(self._environ) / _PROFILE).exists()
 
     def sign(self, reference: Reference, algorithm: str, digest: bytes) -> tuple[str, str]:
         """``az keyvault key sign``; the digest in padded base64, as base64url is misread."""
@@ -135,7 +173,7 @@ class CliCalls:
 
     def _signed_in(self, arguments: Sequence[str], action: str, deadline: float) -> dict[str, Any]:
         used = self._private
-        if used is None and not (config_directory(self._environ) / _PROFILE).exists():
+        if used is None and not self._own_login:
             used = self._sign_in(None, "there is no login", deadline)
         code, stdout, stderr = self._told(arguments, action, used, deadline)
         if code != 0 and _SIGNED_OUT.search(stderr):

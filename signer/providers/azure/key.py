@@ -7,8 +7,9 @@ the message, made by the MAC's own hash function, and verifies too, as nobody el
 
 import hashlib
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from signer.assurance import Assurance
 from signer.crypto.algorithms import ALGORITHMS, algorithm_named, azure_name, choose_algorithm
@@ -27,8 +28,17 @@ class Calls(Protocol):
     Every method raises ProviderError for what the service answered or failed to.
     """
 
+    date: str
+    """When the last answer was made, as its ``Date`` header says; empty where that is not told."""
+
     def read_key(self, reference: Reference) -> VaultKey:
         """What the vault says of a key; needs ``keys/read``."""
+
+    def read_rotation(self, reference: Reference) -> Mapping[str, Any]:
+        """The key's rotation policy; needs ``keyrotationpolicies/read``."""
+
+    def credential(self) -> str:
+        """How it signs in, for people."""
 
     def sign(self, reference: Reference, algorithm: str, digest: bytes) -> tuple[str, str]:
         """The identifier of the key that signed, and base64; needs ``keys/sign/action``.
@@ -86,10 +96,11 @@ class AzureKey:
             UsageError: ``pinned-key-differs``.
             ProviderError: what the vault answered; ``azure-denied-…`` without ``keys/read``.
         """
-        with self._alone:
-            if self._read is None:
-                self._read = _read_key(self._calls, self._reference, self.public_key)
-            return self._read.created
+        if self._read is None:
+            key = self._calls.read_key(self._reference)
+            _check_same(key, self._reference, self.public_key)
+            self._read = key
+        return self._read.created
 
     def hasher(self) -> Hasher:
         """A new hasher; its digest is what the vault is given."""
@@ -156,24 +167,58 @@ def open_key(
         UsageError: ``algorithm-not-offered``, ``pinned-key-differs``, …
         ProviderError: not found, disabled, not within its dates, not for signing, denied, …
     """
-    if pinned is not None and reference.version:
-        chosen, read = choose_algorithm(algorithm, pinned.spec), None
-        notes: tuple[str, ...] = (
-            f"the public key is pinned: to sign, {reference.identifier} is not read",
-        )
-    else:
-        read = _read_key(calls, reference, pinned)
-        _check_usable(read)
-        chosen = _choose(algorithm, read)
-        reference, pinned, notes = read.reference, read.public_key, ()
+    if pinned is None or not reference.version:
+        key = calls.read_key(reference)
+        return use_key(name, calls, reference, key, algorithm=algorithm, pinned=pinned)
     return AzureKey(
-        name, calls, reference, algorithm=chosen, public_key=pinned, notes=notes, read=read
+        name,
+        calls,
+        reference,
+        algorithm=choose_algorithm(algorithm, pinned.spec),
+        public_key=pinned,
+        notes=(f"the public key is pinned: to sign, {reference.identifier} is not read",),
+        read=None,
     )
 
 
-def _read_key(calls: Calls, reference: Reference, pinned: PublicKey | None) -> VaultKey:
-    """What the vault says of the key, if it is the one asked for, and the pinned one."""
-    key = calls.read_key(reference)
+def use_key(
+    name: str,
+    calls: Calls,
+    reference: Reference,
+    key: VaultKey,
+    *,
+    algorithm: str | None,
+    pinned: PublicKey | None,
+) -> AzureKey:
+    """`open_key` for a key that was read already.
+
+    Args:
+        name: the provider's.
+        calls: the way to the vault.
+        reference: the key as it was asked for.
+        key: what the vault says of it.
+        algorithm: what the user asked for.
+        pinned: the public key that the user expects.
+
+    Raises:
+        UsageError: ``algorithm-not-offered``, ``pinned-key-differs``.
+        ProviderError: it is another key, or it is disabled, not within its dates, not for signing.
+    """
+    _check_same(key, reference, pinned)
+    check_usable(key)
+    return AzureKey(
+        name,
+        calls,
+        key.reference,
+        algorithm=_choose(algorithm, key),
+        public_key=key.public_key,
+        notes=(),
+        read=key,
+    )
+
+
+def _check_same(key: VaultKey, reference: Reference, pinned: PublicKey | None) -> None:
+    """Refuse another key than the one asked for, or than the pinned one."""
     if not key.reference.version or not reference.covers(key.reference):
         raise malformed_answer(
             f"it is about {key.reference.identifier}, and not {reference.identifier}"
@@ -185,10 +230,14 @@ def _read_key(calls: Calls, reference: Reference, pinned: PublicKey | None) -> V
             fix="pin the key's version in azure-kv-key too, or give the new version's "
             "public key after checking that it was rotated on purpose.",
         )
-    return key
 
 
-def _check_usable(key: VaultKey) -> None:
+def check_usable(key: VaultKey) -> None:
+    """Refuse a key that would not sign.
+
+    Raises:
+        ProviderError: it is disabled, not within its dates, or not for signing.
+    """
     now = datetime.now(UTC)
     name = key.reference.identifier
     if not key.enabled:

@@ -40,6 +40,8 @@ _SECONDS_TO_READ = 20.0
 class SdkCalls:
     """One vault, reached with one token; see `signer.providers.azure.key.Calls`."""
 
+    date = ""
+
     def __init__(self, reference: Reference, access: Access) -> None:
         self._host = reference.host
         self._access = access
@@ -54,6 +56,17 @@ class SdkCalls:
                 raise deleted(reference) from refusal
             raise refused(refusal, reference) from refusal
         return read_key(answer)
+
+    def read_rotation(self, reference: Reference) -> Mapping[str, Any]:
+        """``GET /keys/NAME/rotationpolicy``."""
+        try:
+            return self._ask("GET", f"keys/{reference.name}/rotationpolicy", "get rotation policy")
+        except RefusedError as refusal:
+            raise refused(refusal, reference) from refusal
+
+    def credential(self) -> str:
+        """How it signs in."""
+        return self._access.choose().name
 
     def sign(self, reference: Reference, algorithm: str, digest: bytes) -> tuple[str, str]:
         """``POST /keys/NAME/VERSION/sign``."""
@@ -133,6 +146,7 @@ class SdkCalls:
             connection_timeout=min(_SECONDS_TO_CONNECT, left),
             read_timeout=min(_SECONDS_TO_READ, left),
         )
+        self.date = answer.headers.get("Date", "")
         request_id = answer.headers.get("x-ms-request-id", "")
         told = f"Key Vault {action}: {answer.status_code}, request id {request_id or 'not given'}"
         self._access.host.notify(told)

@@ -64,6 +64,8 @@ class Said:
 class InMemory:
     """Calls that reach a vault without HTTP."""
 
+    date = ""
+
     def __init__(self, vault: Vault) -> None:
         self.vault = vault
         self.reads = 0
@@ -71,6 +73,12 @@ class InMemory:
     def read_key(self, reference: Reference) -> VaultKey:
         self.reads += 1
         return read_key(describe_key(self.vault, reference.name, self._find(reference)).content)
+
+    def read_rotation(self, reference: Reference) -> Mapping[str, Any]:
+        return {}
+
+    def credential(self) -> str:
+        return "in memory"
 
     def sign(self, reference: Reference, algorithm: str, digest: bytes) -> tuple[str, str]:
         if len(digest) not in (32, 48, 64):

@@ -1,0 +1,1 @@
+"""``signer doctor``: whether signing would work here, looked at without signing anything."""

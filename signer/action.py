@@ -9,7 +9,7 @@ from signer.github.masking import is_secret
 from signer.github.paths import JobPaths
 from signer.log import Log, RunnerLog
 from signer.process import run, tolerant_streams
-from signer.report import write_checked, write_refused, write_signed, write_skipped
+from signer.report.runner import write_checked, write_refused, write_signed, write_skipped
 from signer.settings.conflicts import NOT_YET
 from signer.settings.given import Given
 from signer.settings.load import load, nearest

@@ -114,7 +114,7 @@ def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -
     if may_be_skipped(given, environ):
         log.notice(*SKIPPED)
         if arguments.github:
-            from signer.report import write_skipped
+            from signer.report.runner import write_skipped
 
             write_skipped(environ, unauthorized=True)
         if arguments.json:
@@ -131,7 +131,7 @@ def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -
             progress=progress,
         )
     if arguments.github:
-        from signer.report import write_signed, write_skipped
+        from signer.report.runner import write_signed, write_skipped
 
         if signed is None:
             write_skipped(environ)
@@ -162,18 +162,18 @@ def _verify(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log)
             )
     except Exception as error:
         if arguments.github:
-            from signer.report import write_refused
+            from signer.report.runner import write_refused
 
             write_refused(error, environ)
         raise
     if arguments.github:
-        from signer.report import write_checked
+        from signer.report.runner import write_checked
 
         write_checked(checked, environ, show_summary=settings.show_summary)
     if arguments.json:
         print_json(checked.fields())
     elif not arguments.github:
-        from signer.describe import describe_verified
+        from signer.report.describe import describe_verified
 
         for name, verified in checked.verified.items():
             print_text(describe_verified(name, verified))
@@ -181,7 +181,7 @@ def _verify(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log)
 
 
 def _inspect(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log) -> int:
-    from signer.describe import describe_bundle, inspect_bundle
+    from signer.report.describe import describe_bundle, inspect_bundle
 
     fields = inspect_bundle(arguments.bundle)
     if arguments.json:

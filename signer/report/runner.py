@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from signer.errors import SignerError
 from signer.github.outputs import write_outputs, write_summary
 from signer.github.summary import cell, code, document, table
-from signer.identity_summary import checked_identities, signed_identities
 from signer.job_files import flat
+from signer.report.identities import checked_identities, signed_identities
 
 if TYPE_CHECKING:  # one of the two jobs is never loaded
     from signer.sign.job import Signed

@@ -57,6 +57,7 @@ class AwsKmsKey:
         self.public_key = public_key
         self._api = api
         self._created: datetime | None = None
+        self._asking = threading.Lock()
 
     @property
     def assurance(self) -> Assurance:
@@ -72,10 +73,11 @@ class AwsKmsKey:
         Raises:
             ProviderError: what KMS answered; ``aws-access-denied`` without ``kms:DescribeKey``.
         """
-        if self._created is None:
-            answer = self._api.ask("kms:DescribeKey", KeyId=self.key_id)
-            self._created = creation_date(answer, self.key_id)
-        return self._created
+        with self._asking:  # the files of a job are asked about side by side
+            if self._created is None:
+                answer = self._api.ask("kms:DescribeKey", KeyId=self.key_id)
+                self._created = creation_date(answer, self.key_id)
+            return self._created
 
     def hasher(self) -> Hasher:
         """A new hasher; its ``digest()`` is of the message type that the key takes."""

@@ -96,11 +96,12 @@ class AzureKey:
             UsageError: ``pinned-key-differs``.
             ProviderError: what the vault answered; ``azure-denied-…`` without ``keys/read``.
         """
-        if self._read is None:
-            key = self._calls.read_key(self._reference)
-            _check_same(key, self._reference, self.public_key)
-            self._read = key
-        return self._read.created
+        with self._alone:
+            if self._read is None:
+                key = self._calls.read_key(self._reference)
+                _check_same(key, self._reference, self.public_key)
+                self._read = key
+            return self._read.created
 
     def hasher(self) -> Hasher:
         """A new hasher; its digest is what the vault is given."""

@@ -175,7 +175,7 @@ def test_what_cannot_be_compiled() -> None:
 def test_the_text_runs_as_the_steps_say_and_as_nothing_else(tmp_path: Path) -> None:
     runs = {**RUNS, "repository": "acme/$(touch${IFS}evil)", "environment": "it's $(touch evil)"}
     rules = policy(runs).model_dump(mode="json", exclude_none=True)
-    rules["rules"][0]["name"] = "x\ntouch evil #\u2028`touch evil`"
+    rules["rules"][0]["name"] = "x; touch evil # `touch evil` $(touch evil)"
     compiled = compile_policy(SigningPolicy.model_validate(rules), DIGEST)
     fake = tmp_path / "gh"
     fake.write_text('#!/bin/sh\nprintf "%s %s " "$3" "$4" >> calls; cat >> calls\n')

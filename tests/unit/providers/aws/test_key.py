@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from signer.errors import ProviderError, UsageError, VerificationError
 from signer.kms.service import EmbeddedKms
 from signer.providers.aws import key as aws_key
-from signer.providers.aws.calls import AwsFailure
+from signer.providers.aws.calls import Answer, AwsFailure
 from signer.providers.aws.reference import parse_key
 
 from .support import REGION, FakeCalls, Said, arn_of
@@ -125,6 +127,22 @@ def test_the_date_is_asked_for_when_it_is_wanted_and_once(kms_directory: Path) -
     assert key.key_created() == key.key_created()
     assert calls.operations.count("kms:DescribeKey") == 1
     assert calls.asked[-1][1] == {"KeyId": key.key_id}
+
+
+def test_the_date_is_asked_for_once_by_many_at_once(kms_directory: Path) -> None:
+    calls = FakeCalls(kms_directory)
+    key = _open(calls, "alias/ECC_NIST_P256")
+    answer = calls.DescribeKey
+
+    def slowly(KeyId: str) -> Answer:  # noqa: N803
+        time.sleep(0.2)  # so that all would ask, if they could
+        return answer(KeyId)
+
+    calls.DescribeKey = slowly  # type: ignore[method-assign]
+    with ThreadPoolExecutor(4) as pool:
+        dates = {future.result() for future in [pool.submit(key.key_created) for _ in range(4)]}
+    assert len(dates) == 1
+    assert calls.operations.count("kms:DescribeKey") == 1
 
 
 MADE = datetime(2025, 6, 30, 22, 1, 2, tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 import time
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from signer.assurance import Assurance
 from signer.errors import ProviderError, SignerError, UsageError, VerificationError
-from signer.providers.azure.jwk import public_key_of, read_key, signature_of
+from signer.providers.azure.jwk import VaultKey, public_key_of, read_key, signature_of
 from signer.providers.azure.key import open_key
 from signer.providers.azure.names import Reference
 from tests.azure_stand_in import Vault
@@ -85,6 +86,26 @@ def test_a_pinned_key_is_read_for_its_date_alone_and_once(calls: InMemory) -> No
     calls.reads = 0
     key = open_key("azure_kv", calls, _reference(calls, version.version), pinned=public_key)
     assert [key.key_created(), key.key_created()] == [MADE, MADE]
+    assert calls.reads == 1
+
+
+def test_a_pinned_key_is_read_once_by_many_at_once(
+    calls: InMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public_key = open_key("azure_kv", calls, _reference(calls)).public_key
+    version = calls.vault.keys["policy"].versions[-1].version
+    key = open_key("azure_kv", calls, _reference(calls, version), pinned=public_key)
+    calls.reads, read = 0, calls.read_key
+
+    def slowly(reference: Reference) -> VaultKey:
+        answer = read(reference)
+        time.sleep(0.2)  # so that all would ask, if they could
+        return answer
+
+    monkeypatch.setattr(calls, "read_key", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(key.key_created) for _ in range(4)]:
+            assert future.result() is not None
     assert calls.reads == 1
 
 

@@ -146,6 +146,15 @@ def test_settings_come_from_the_environment_too(doctor: Doctor) -> None:
     assert (code, "error[setting-conflict]" in err) == (2, True)
 
 
+def test_a_key_without_public_key_has_none_in_the_way(doctor: Doctor, audit: Path) -> None:
+    EmbeddedKms(audit.parent / ".data/policy-audit-signer/kms").ensure_alias(
+        "alias/policy-audit", "HMAC_256"
+    )
+    (audit.parent / "audit.jsonl.pub").touch()
+    code, out, _ = doctor("--json", "audit.jsonl", "--provider", "kms")
+    assert (code, _statuses(out)["outputs"]) == (0, "ok")
+
+
 def test_the_age_of_an_old_key(doctor: Doctor, audit: Path) -> None:
     directory = audit.parent / ".data/policy-audit-signer/kms"
     EmbeddedKms(directory).ensure_alias("alias/policy-audit", "ECC_NIST_P256")

@@ -176,8 +176,11 @@ def sign_audit_files(
     subjects = [_subject_name(path, workspace) for path in files]
     permits: list[Permit | None] = [None] * len(files)
     if gate is not None:
+        # Asked for before the files go side by side, which would each ask for it.
+        created = provider.key_created() if gate.asks_key_age(provider.name) else None
         permits = _side_by_side(
-            lambda index: permit_for(gate, audits[index][0], settings, provider), len(files)
+            lambda index: permit_for(gate, audits[index][0], settings, provider, created),
+            len(files),
         )
 
     def sign(index: int) -> tuple[bytes, bytes, bytes | None]:

@@ -14,16 +14,19 @@ if TYPE_CHECKING:  # only runs with a signing policy load the gate
 
 
 def permit_for(
-    gate: "Gate", audit: AuditFile, settings: SignSettings, provider: Provider
+    gate: "Gate",
+    audit: AuditFile,
+    settings: SignSettings,
+    provider: Provider,
+    key_created: datetime | None,
 ) -> "Permit":
     """Ask the gate about an audit file that was read.
 
     Raises:
         GateError: it may not be signed.
-        ProviderError: GitHub, the issuer, or the key's service about its age, could not be asked.
+        ProviderError: GitHub or the issuer could not be asked.
     """
-    created = provider.key_created() if gate.asks_key_age(provider.name) else None
-    return gate.permit(audit.sha256, request_for(settings, provider, audit.size, created))
+    return gate.permit(audit.sha256, request_for(settings, provider, audit.size, key_created))
 
 
 def request_for(

@@ -183,3 +183,20 @@ def test_a_forks_run_is_skipped_where_that_is_asked_for(
     (job.workflow / "event.json").write_text(json.dumps(event))
     step = sign(inputs={"if-unauthorized": "skip"}, **fork)
     refused(job, step, "identity-missing", 4)
+
+
+def test_the_doctor_looks_at_it_all_and_leaves_nothing(
+    job: Job, issuer: Issuer, sign: Callable[..., Step]
+) -> None:
+    step = sign(inputs={"mode": "doctor"})
+    assert step.code == 0, step.log
+    assert (step.outputs, left(job)) == ({}, set())
+    for line in ("ok    token ", "ok    clock ", "ok    signing-policy ", "warn  key "):
+        assert line in step.log
+    assert "signing-rule" in step.summary
+    assert [dict(one.properties)["title"] for one in step.annotations("warning")]
+    issuer.claims["repository"] = "acme/other"
+    step = sign(inputs={"mode": "doctor"})
+    assert step.code == 4, step.log
+    assert "repository is 'acme/other', wanted acme/payments" in step.log
+    assert BEARER not in step.log.replace(f"::add-mask::{BEARER}", "")

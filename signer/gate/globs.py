@@ -1,10 +1,9 @@
 """Globs of the signing policy: ``*`` stops at ``/``, ``**`` does not; nothing else is special."""
 
 import re
-from functools import cache
 
 _TOKEN = re.compile(r"\*\*|\*|.", re.DOTALL)
-_FORMS = {"**": "(?s:.*)", "*": "[^/]*"}
+_STARS = ("**", "*")
 
 
 def is_glob(pattern: str) -> bool:
@@ -13,19 +12,44 @@ def is_glob(pattern: str) -> bool:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether the whole of ``text`` matches; case and every character count."""
-    return _compiled(pattern).fullmatch(text) is not None
+    """Whether the whole of ``text`` matches; case and every character count.
+
+    Takes time in proportion to both lengths, whatever they are: whoever pushes a branch chooses
+    its name, and a regular expression would go back and forth over it.
+    """
+    if not is_glob(pattern):
+        return pattern == text
+    tokens = _TOKEN.findall(pattern)
+    places = _skip_stars({0}, tokens)
+    for character in text:
+        after = set()
+        for place in places:
+            token = tokens[place] if place < len(tokens) else None
+            if token == "**" or (token == "*" and character != "/"):
+                after.add(place)
+            elif token == character:
+                after.add(place + 1)
+        places = _skip_stars(after, tokens)
+    return len(tokens) in places
 
 
 def overlap(first: str, second: str) -> bool:
     """Whether there is any text that both patterns match."""
+    if not is_glob(first):
+        return matches(second, first)
+    if not is_glob(second):
+        return matches(first, second)
     return _overlap(tuple(_TOKEN.findall(first)), tuple(_TOKEN.findall(second)))
 
 
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    parts = (_FORMS.get(token) or re.escape(token) for token in _TOKEN.findall(pattern))
-    return re.compile("".join(parts))
+def _skip_stars(places: set[int], tokens: list[str]) -> set[int]:
+    # A star may match nothing.
+    found = set(places)
+    for place in places:
+        while place < len(tokens) and tokens[place] in _STARS:
+            place += 1
+            found.add(place)
+    return found
 
 
 def _overlap(first: tuple[str, ...], second: tuple[str, ...]) -> bool:
@@ -48,14 +72,14 @@ def _steps(
     one = first[here] if here < len(first) else None
     two = second[there] if there < len(second) else None
     steps = []
-    if one in _FORMS:
+    if one in _STARS:
         steps.append((here + 1, there))
-        if two is not None and two not in _FORMS and not (one == "*" and two == "/"):
+        if two is not None and two not in _STARS and not (one == "*" and two == "/"):
             steps.append((here, there + 1))
-    if two in _FORMS:
+    if two in _STARS:
         steps.append((here, there + 1))
-        if one is not None and one not in _FORMS and not (two == "*" and one == "/"):
+        if one is not None and one not in _STARS and not (two == "*" and one == "/"):
             steps.append((here + 1, there))
-    if one is not None and one == two and one not in _FORMS:
+    if one is not None and one == two and one not in _STARS:
         steps.append((here + 1, there + 1))
     return steps

@@ -31,7 +31,10 @@ from signer.small_files import read_small_file
 
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 MAX_RULES = 100
+MAX_PATTERN = 512
+MAX_STARS = 6
 
+_STARS = re.compile(r"\*+")
 _SIZE = re.compile(r"(\d{1,12})(B|KB|MB|GB)")
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])")
@@ -83,6 +86,10 @@ def _pattern(value: Any) -> Any:
     _seen(value)
     if "***" in value:
         raise ValueError("has three stars; * stops at /, ** does not")
+    if len(value) > MAX_PATTERN:
+        raise ValueError(f"is longer than {MAX_PATTERN} characters")
+    if len(_STARS.findall(value)) > MAX_STARS:
+        raise ValueError(f"has more than {MAX_STARS} stars; list what is meant")
     return value
 
 

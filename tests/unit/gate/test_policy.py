@@ -1,6 +1,7 @@
 """The signing policy: strict YAML, a strict schema, globs, and rules that can never match."""
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,8 @@ def test_large_and_missing_files(tmp_path: Path) -> None:
         ("0123", "abc", "no repository_id looks like"),
         ("refs/heads/main", "main", "no ref looks like"),
         ("refs/heads/main", "refs/***", "three stars"),
+        ("refs/heads/main", "refs/heads/" + "*a" * 7, "more than 6 stars"),
+        ("refs/heads/main", "refs/heads/" + "a" * 512, "longer than 512"),
         ("ref_protected: true", "ref_protected: yes", "no ref_protected"),
         ("[push, schedule]", "pusg", "no event_name"),
         ("[push, schedule]", "[]", "at least 1"),
@@ -163,6 +166,19 @@ PATTERNS = (
 def test_overlap_never_denies_a_common_text(one: str, two: str, text: str) -> None:
     if globs.matches(one, text) and globs.matches(two, text):
         assert globs.overlap(one, two)
+
+
+@given(PATTERNS, TEXTS)
+def test_globs_are_what_a_regular_expression_would_make_of_them(pattern: str, text: str) -> None:
+    forms = {"**": "(?s:.*)", "*": "[^/]*"}
+    parts = re.findall(r"\*\*|\*|.", pattern, re.DOTALL)
+    expression = "".join(forms.get(part) or re.escape(part) for part in parts)
+    assert globs.matches(pattern, text) is bool(re.fullmatch(expression, text))
+
+
+@pytest.mark.timeout(10)  # a matcher that goes back and forth would take years
+def test_a_name_that_somebody_chose_does_not_hold_the_gate_up() -> None:
+    assert not globs.matches("refs/heads/" + "**a" * 20 + "b", "refs/heads/" + "a" * 2000)
 
 
 def test_what_may_be_signed_with(tmp_path: Path) -> None:

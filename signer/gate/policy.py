@@ -31,7 +31,7 @@ from signer.small_files import read_small_file
 
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 MAX_RULES = 100
-MAX_PATTERN = 512
+MAX_PATTERN = 1024
 MAX_STARS = 6
 
 _STARS = re.compile(r"\*+")

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from signer.audit.reader import AuditFile
-from signer.audit.statement import Digest, Identity, Run, SigningPolicyFacts
+from signer.audit.statement import NO_CLAIMS, Digest, Identity, Run, SigningPolicyFacts
 from signer.providers import Provider
 from signer.settings.models import SignSettings
 
@@ -87,7 +87,7 @@ def gated_run(run: Run | None, permit: "Permit | None") -> Run | None:
     """The run to state: where there is a token, its claims win over the environment."""
     if permit is None or permit.proved is None:
         return run
-    known = {name: permit.claims[name] for name in Run.model_fields if name in permit.claims}
+    known = {name: permit.claims.get(name) for name in Run.model_fields.keys() - NO_CLAIMS}
     return (run or Run()).model_copy(update=known)
 
 

@@ -47,7 +47,7 @@ def refused(environ: dict[str, str], code: str, kind: type[SignerError] = GateEr
     return caught.value
 
 
-def verified(tmp_path: Path, issuer: Issuer, policy: str) -> dict[str, Any]:
+def verified(tmp_path: Path, issuer: Issuer, policy: str, **more: str) -> dict[str, Any]:
     """What verifying says, by the auditor's own policy and the issuer's keys."""
     keys = {"issuer": issuer.url, "keys": [issuer.jwk()]}
     (tmp_path / "keys.json").write_text(json.dumps(keys))
@@ -57,6 +57,7 @@ def verified(tmp_path: Path, issuer: Issuer, policy: str) -> dict[str, Any]:
         "public-key": tmp_path / "audit.jsonl.pub",
         "issuer-keys": tmp_path / "keys.json",
         "signing-policy": tmp_path / "auditor.yml",
+        **more,
     }
     settings = load(VerifySettings, {n: Given(n, str(v)) for n, v in said.items()}, {})
     checked = verify_job.check(settings, {}, RecordedLog(), JobPaths({}, container=False))

@@ -24,6 +24,7 @@ from pydantic import (
 
 from signer.assurance import Assurance
 from signer.crypto.algorithms import algorithm_named
+from signer.durations import duration
 from signer.errors import UsageError
 from signer.gate import events, strict_yaml
 from signer.gate.globs import is_glob, matches, overlap
@@ -35,10 +36,8 @@ MAX_PATTERN = 512
 MAX_STARS = 6
 
 _STARS = re.compile(r"\*+")
-_SIZE = re.compile(r"(\d{1,12})(B|KB|MB|GB)")
+_SIZE = re.compile(r"([0-9]{1,12})(B|KB|MB|GB)")
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 Danger = Literal[
     "pull_request_target",
@@ -102,15 +101,6 @@ def _size(value: Any) -> Any:
     return value
 
 
-def _duration(value: Any) -> Any:
-    if isinstance(value, str):
-        match = _DURATION.fullmatch(value)
-        if match is None:
-            raise ValueError("must be a number and a unit, such as 90m, 24h or 365d")
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
-    return value
-
-
 def _algorithm(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError("must be the name of an algorithm")
@@ -147,7 +137,7 @@ Providers = Annotated[
 Duration = Annotated[
     timedelta,
     BeforeValidator(
-        _duration,
+        duration,
         json_schema_input_type=Annotated[str, Field(pattern=r"^[0-9]{1,6}[smhd]$")],
     ),
 ]

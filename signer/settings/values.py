@@ -44,13 +44,8 @@ def _expectations(value: Any) -> Any:
     return expected
 
 
-def _algorithm(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            algorithm_named(value)
-        except UsageError as error:
-            raise ValueError(f"{error.message}; {error.fix}") from None
-    return value
+def _algorithm(value: str) -> str:
+    return _understood(algorithm_named, value)
 
 
 def _shown_path(value: Path) -> Path:
@@ -79,7 +74,7 @@ Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Lines = Annotated[tuple[str, ...], BeforeValidator(_lines)]
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 Expectations = Annotated[dict[str, str], BeforeValidator(_expectations)]
-AlgorithmName = Annotated[str, BeforeValidator(_algorithm)]
+AlgorithmName = Annotated[str, AfterValidator(_algorithm)]
 ShownPath = Annotated[Path, AfterValidator(_shown_path)]
 AwsKey = Annotated[str, AfterValidator(_aws_key)]
 AwsRole = Annotated[str, AfterValidator(_aws_role)]

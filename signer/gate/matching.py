@@ -1,7 +1,7 @@
 """Which rule decides, and why the others do not: one code for signing, verifying and asking."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from signer.assurance import Assurance
@@ -62,7 +62,7 @@ class RuleAnswer:
 class Answer:
     """What the policy says; ``rule`` is the first that matches, None where none does."""
 
-    rules: tuple[RuleAnswer, ...] = field(default=())
+    rules: tuple[RuleAnswer, ...]
 
     @property
     def rule(self) -> Rule | None:

@@ -25,7 +25,7 @@ from pydantic import (
 from signer.assurance import Assurance
 from signer.crypto.algorithms import algorithm_named
 from signer.durations import duration
-from signer.errors import UsageError
+from signer.errors import GateError, UsageError
 from signer.gate import events, strict_yaml
 from signer.gate.globs import is_glob, matches, overlap
 from signer.small_files import read_small_file
@@ -73,7 +73,7 @@ def _as_list(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-def _seen(value: str) -> str:
+def _printable(value: str) -> str:
     if not value.isprintable():
         raise ValueError("has a character that cannot be seen")
     return value
@@ -82,7 +82,7 @@ def _seen(value: str) -> str:
 def _pattern(value: Any) -> Any:
     if not isinstance(value, str) or not value:
         raise ValueError("must be text that is not empty")
-    _seen(value)
+    _printable(value)
     if "***" in value:
         raise ValueError("has three stars; * stops at /, ** does not")
     if len(value) > MAX_PATTERN:
@@ -235,7 +235,7 @@ class MaySignWith(_Strict):
 class Rule(_Strict):
     """Who may sign with what."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_seen)]
+    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
     runs: Runs
     may_sign_with: MaySignWith
     allow_dangerous: Dangers = ()
@@ -319,8 +319,6 @@ def load(path: Path, *, sha256: str | None = None) -> PolicyFile:
             are named at once.
         GateError: ``policy-not-pinned-one``: its digest is another one than the pin.
     """
-    from signer.errors import GateError
-
     try:
         content = read_small_file(path, strict_yaml.MAX_BYTES + 1)
     except OSError as error:

@@ -16,7 +16,6 @@ from signer.gate.identity import MAX_TOKEN_BYTES, ProvedIdentity, audience_for, 
 from signer.gate.issuer import IssuerKeys, read_snapshot
 from signer.gate.policy import PolicyFile, load
 from signer.settings.models import VerifySettings
-from signer.sign.stating import key_names
 from signer.small_files import read_small_file
 from signer.verify.verdict import malformed
 
@@ -145,7 +144,7 @@ def _require_allowed(
         proved.claims if proved else stated or {},
         matching.Request(
             provider=signing.provider,
-            keys=key_names(
+            keys=matching.key_names(
                 signing.key_id, predicate.signing_policy.key if predicate.signing_policy else None
             ),
             algorithm=signing.algorithm,

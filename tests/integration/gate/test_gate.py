@@ -164,15 +164,25 @@ def _changed(**changes: Any) -> Callable[[str, Issuer], str]:
     return lambda audience, issuer: issuer.token(audience, **changes)
 
 
+def _timed(**ahead: int) -> Callable[[str, Issuer], str]:
+    """A token with times so many seconds ahead of when it is asked for."""
+
+    def forge(audience: str, issuer: Issuer) -> str:
+        now = int(time.time())
+        return issuer.token(audience, **{name: now + ahead[name] for name in ahead})
+
+    return forge
+
+
 BAD_TOKENS = {
     "alg none": _unsigned,
     "RS256/HS256 confusion": _confused,
     "jwk": _injected("jwk"),
     "jku": _injected("jku"),
     "kid": _injected("kid"),
-    "expired": _changed(exp=int(time.time()) - 60),
-    "of the future": _changed(nbf=int(time.time()) + 3600),
-    "issued in the future": _changed(iat=int(time.time()) + 3600),
+    "expired": _timed(exp=-60),
+    "of the future": _timed(nbf=3600),
+    "issued in the future": _timed(iat=3600),
     "no exp": lambda audience, issuer: jwt.encode(
         {k: v for k, v in issuer.payload(audience).items() if k != "exp"},
         issuer.key, algorithm="RS256", headers={"kid": issuer.kid},

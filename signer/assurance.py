@@ -15,3 +15,15 @@ class Assurance(StrEnum):
         """Whether this level is at least ``minimum``."""
         levels = list(Assurance)
         return levels.index(self) >= levels.index(minimum)
+
+
+_STRONGEST = {
+    "kms": Assurance.SOFTWARE_KEY,
+    "hmac": Assurance.SHARED_SECRET,
+    "sha256": Assurance.DIGEST,
+}
+
+
+def strongest_of(provider: str) -> Assurance:
+    """The most that any key of a provider gives, known before there is a key."""
+    return _STRONGEST.get(provider, Assurance.MANAGED_KEY)

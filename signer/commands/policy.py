@@ -198,6 +198,13 @@ def _claims(path: Path) -> dict[str, str]:
         raise _bad_claims(path, str(error)) from None
     if not isinstance(claims, dict):
         raise _bad_claims(path, "it is not an object")
+    from signer.gate.policy import CLAIMS
+
+    for name, value in claims.items():
+        if name in CLAIMS and not isinstance(value, str):
+            raise _bad_claims(path, f"{name} is {json.dumps(value)[:100]}, and must be text")
+    if not claims.keys() & set(CLAIMS):
+        raise _bad_claims(path, f"it has none of {', '.join(CLAIMS)}")
     return {name: value for name, value in claims.items() if isinstance(value, str)}
 
 

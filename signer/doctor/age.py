@@ -9,7 +9,10 @@ from signer.gate.key_age import age_of, fits, told, warning
 USUAL = timedelta(days=365)
 """From when on a key is called old where no policy says so."""
 
-_FIX = "rotate it: make a new key, let the alias name it, and keep the old one for verifying."
+_FIX = (
+    "rotate it: `signer kms rotate-key`, a new version in Azure, in AWS a new key that the alias "
+    "names; keep the old one for verifying."
+)
 
 
 def key_age(created: datetime | None, limit: timedelta | None, no_age: str) -> Check:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from signer.assurance import strongest_of
 from signer.doctor.age import key_age
 from signer.doctor.check import Check, fail, ok, skip
 from signer.doctor.files import audit_files, outputs
@@ -152,11 +153,11 @@ def _looker(settings: SignSettings) -> Callable[[SignSettings, Host, Findings], 
 
 
 def _assurance(found: Findings, settings: SignSettings) -> Check:
-    """The check ``assurance``."""
-    if found.provider is None:
-        return skip("assurance", "the key could not be had: see above")
+    """The check ``assurance``, which a key that is not there yet can fail already."""
+    name = provider_name(settings)
+    known = found.provider.assurance if found.provider else None
     try:
-        require_assurance(found.provider, settings)
+        require_assurance(name, known or strongest_of(name), settings)
     except SignerError as error:
         return fail("assurance", error)
-    return ok("assurance", found.provider.assurance.value)
+    return ok("assurance", known) if known else skip("assurance", "there is no key yet: see key")

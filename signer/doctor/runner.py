@@ -58,7 +58,7 @@ def can_write(path: Path) -> bool:
     """Whether a file can be written, or made where there is none yet; without doing so."""
     if path.exists():
         return path.is_file() and os.access(path, os.W_OK)
-    return can_make(path.parent)
+    return path.parent.is_dir() and can_make(path.parent)
 
 
 def can_make(folder: Path) -> bool:

@@ -8,6 +8,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from signer.assurance import Assurance
+from signer.assurance import Assurance, strongest_of
 from signer.crypto.algorithms import algorithm_named
 from signer.durations import duration
 from signer.errors import GateError, UsageError
@@ -61,11 +62,6 @@ _SHAPES: dict[str, tuple[str, ...]] = {
     "repository_visibility": ("public", "private", "internal"),
 }
 _NOT_IN_ENVIRONMENT = ("job_workflow_ref", "environment", "repository_visibility")
-_STRONGEST = {
-    "kms": Assurance.SOFTWARE_KEY,
-    "hmac": Assurance.SHARED_SECRET,
-    "sha256": Assurance.DIGEST,
-}
 _WITHOUT_AGE = ("hmac", "sha256")
 
 
@@ -211,7 +207,7 @@ class MaySignWith(_Strict):
         if self.max_key_age == timedelta(0):
             raise ValueError("can never match: no key is younger than max_key_age, which is 0")
         for provider in self.provider:
-            strongest = _STRONGEST.get(provider, Assurance.MANAGED_KEY)
+            strongest = strongest_of(provider)
             if not strongest.covers(self.minimum_assurance):
                 raise ValueError(
                     f"can never match: {provider} gives {strongest} at most, "
@@ -338,7 +334,10 @@ def load(path: Path, *, sha256: str | None = None) -> PolicyFile:
     try:
         policy = SigningPolicy.model_validate(document)
     except ValidationError as error:
-        found = [_told(dict(item)) for item in error.errors(include_url=False)]
+        items = [dict(item) for item in error.errors(include_url=False)]
+        # Where every rule is wrong, pydantic says as well that there is none.
+        of_rules = [item for item in items if item["loc"] != ("rules",)]
+        found = [_told(item) for item in of_rules or items]
         raise UsageError(
             "policy-invalid",
             f"the signing policy {path} is not valid: " + "; ".join(found[:20]),
@@ -365,4 +364,14 @@ def _require_possible(name: str, pattern: str) -> None:
 def _told(item: dict[str, Any]) -> str:
     place = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in item["loc"])
     message = str(item["msg"]).removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        near = get_close_matches(str(item["loc"][-1]), _fields_at(item["loc"]), n=1)
+        message = f"there is no such field{f'; did you mean {near[0]}?' if near else ''}"
     return f"{place or 'the document'}: {message[0].lower()}{message[1:]}"
+
+
+def _fields_at(place: tuple[Any, ...]) -> list[str]:
+    holder = place[-2] if len(place) > 1 else None
+    models: dict[Any, type[BaseModel]] = {"runs": Runs, "may_sign_with": MaySignWith}
+    model = models.get(holder, Rule if isinstance(holder, int) else SigningPolicy)
+    return list(model.model_fields)

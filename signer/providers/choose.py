@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretBytes
 
+from signer.assurance import Assurance, strongest_of
 from signer.errors import UsageError
 from signer.providers import Provider
 from signer.providers.aws.reference import SECRET_SCHEME
@@ -35,8 +36,11 @@ def open_provider(
         UsageError: ``algorithm-not-offered``, ``below-minimum-assurance``, …
         ProviderError: the key cannot be had.
     """
+    name = provider_name(settings)
+    # Before the first use of a key, which may make it, and again of the key that was found.
+    require_assurance(name, strongest_of(name), settings)
     provider = open_chosen(settings, host, create_keys=create_keys, dated=dated)
-    require_assurance(provider, settings)
+    require_assurance(name, provider.assurance, settings)
     return provider
 
 
@@ -45,16 +49,21 @@ def provider_name(settings: Settings) -> str:
     return settings.provider or ("hmac" if settings.signing_key else "sha256")
 
 
-def require_assurance(provider: Provider, settings: Settings) -> None:
+def require_assurance(provider: str, assurance: Assurance, settings: Settings) -> None:
     """Refuse a key that proves less than the settings ask for.
+
+    Args:
+        provider: its name.
+        assurance: what the key gives, or any key of that provider can.
+        settings: with the minimum.
 
     Raises:
         UsageError: ``below-minimum-assurance``.
     """
-    if not provider.assurance.covers(settings.minimum_assurance):
+    if not assurance.covers(settings.minimum_assurance):
         raise UsageError(
             "below-minimum-assurance",
-            f"provider {provider.name} gives the assurance {provider.assurance}, "
+            f"provider {provider} gives the assurance {assurance}, "
             f"and minimum-assurance is {settings.minimum_assurance}",
             fix="choose a provider with a stronger key, or lower minimum-assurance.",
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from signer.assurance import Assurance
-from signer.audit.statement import CLAIMED, PROVED, Statement
+from signer.audit.statement import CLAIMED, PROVED, Run, Statement
 from signer.envelope import bundle
 from signer.envelope.dsse import Envelope
 from signer.errors import UsageError
@@ -87,6 +87,12 @@ def _key_made(created: str) -> str:
     return f"{created} (the word of whoever holds the key, not proved)"
 
 
+def _run(run: Run, *, proved: bool) -> str:
+    number = ".".join(filter(None, (run.run_id, run.run_attempt)))
+    parts = (run.repository, run.ref, run.sha, f"run {number}" if number else None)
+    return f"{' '.join(filter(None, parts))} ({PROVED if proved else CLAIMED})"
+
+
 def _statement_lines(statement: Statement, *, proved: bool) -> list[str]:
     facts, signing = statement.predicate.audit_file, statement.predicate.signing
     run = statement.predicate.run
@@ -99,15 +105,7 @@ def _statement_lines(statement: Statement, *, proved: bool) -> list[str]:
         *([("key made", _key_made(signing.key_created))] if signing.key_created else []),
         ("assurance", f"{signing.assurance}: {_PROVES[signing.assurance]}"),
     ]
-    label = PROVED if proved else CLAIMED
-    lines.append(
-        (
-            "run",
-            f"{run.repository} {run.ref} {run.sha}, run {run.run_id}.{run.run_attempt} ({label})"
-            if run
-            else "none: not made in a workflow",
-        )
-    )
+    lines.append(("run", _run(run, proved=proved) if run else "none: not made in a workflow"))
     if policy := statement.predicate.signing_policy:
         lines.append(("rule", f"{policy.rule} of the signing policy sha256:{policy.digest.sha256}"))
     return [f"  {name:12}{log_line(text)}" for name, text in lines]

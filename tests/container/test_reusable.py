@@ -37,7 +37,7 @@ CALLED = Path(".github/workflows/sign.yml")
 OWN = re.compile(r"\$\{\{ job\.workflow_(repository|sha) \}\}")
 SIGNED = {
     "policy-audit-opa/some decisions.jsonl": '{"decision_id":"1","result":true}\n',
-    "policy-audit-opa/.hidden[1].jsonl": '{"decision_id":"2","result":false}\n',
+    "policy-audit-opa/decisions[1].jsonl": '{"decision_id":"2","result":false}\n',
     "policy-audit-conftest/report.json": '[{"filename":"a.yaml","successes":1}]\n',
 }
 POLICY = """version: 1

@@ -400,3 +400,14 @@ def test_a_directory_is_no_audit_file(
     assert done.code == 2
     assert done.err.startswith(f"error[audit-file-not-regular]: {name}: this is a directory")
     assert not (audit.parent / ".data").exists()
+
+
+def test_what_is_too_weak_is_refused_before_a_key_is_made(signer: Signer, audit: Path) -> None:
+    weak = ("audit.jsonl", "--provider", "kms", "--minimum-assurance", "managed-key")
+    done = signer("sign", *weak)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error[below-minimum-assurance]")
+    assert not (audit.parent / ".data").exists()
+    done = signer("doctor", *weak)
+    assert done.code == 2
+    assert "fail  assurance " in done.out

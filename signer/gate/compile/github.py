@@ -21,7 +21,7 @@ from signer.gate.compile.rules import claims_left, refused, require_token
 from signer.gate.globs import is_glob
 from signer.gate.policy import GITHUB_ISSUER, Rule, SigningPolicy
 
-VARIABLE = "SIGNING_POLICY_SHA256"
+VARIABLE = "POLICY_SIGNING_POLICY_SHA256"
 _HELD = ("repository", "environment", "ref", "ref_protected")
 
 

@@ -96,8 +96,10 @@ def test_large_and_missing_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("name: nightly", "name: nightly\n    extra: 1", "extra"),
-        ("ref:", "reff:", "reff"),
+        ("name: nightly", "name: nightly\n    run: 1", "did you mean runs?"),
+        ("provider: kms,", "provider: kms, max_key_ag: 1d,", "did you mean max_key_age?"),
+        ("version: 1", "version: 1\nisuer: x", "did you mean issuer?"),
+        ("ref:", "reff:", "rules.1.runs.reff: there is no such field; did you mean ref?"),
         ("version: 1", "version: 2", "version"),
         ("name: nightly", 'name: "night\\nly"', "rules.1.name: has a character"),
         ("acme/payments", "\u202eacme/payments", "has a character that cannot be seen"),
@@ -131,6 +133,7 @@ def test_what_is_wrong_is_an_error(tmp_path: Path, old: str, new: str, said: str
         loaded(tmp_path, text)
     assert caught.value.code == "policy-invalid"
     assert said in caught.value.message
+    assert "tuple should have at least 1 item after validation, not 0" not in caught.value.message
 
 
 def test_rules_that_repeat_one(tmp_path: Path) -> None:

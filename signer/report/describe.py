@@ -30,6 +30,9 @@ def describe_verified(name: str, verified: Verified) -> str:
         lines.append(f"  kind        {verified.kind}: it says nothing of events, assurance or run")
     else:
         lines += _statement_lines(verified.statement, proved=verified.identity_proved)
+        if verified.allowed_by:
+            rule = log_line(verified.allowed_by)
+            lines.append(f"  {'allowed':12}by the rule {rule} of the signing policy that you hold")
     return "\n".join(lines)
 
 
@@ -107,5 +110,6 @@ def _statement_lines(statement: Statement, *, proved: bool) -> list[str]:
     ]
     lines.append(("run", _run(run, proved=proved) if run else "none: not made in a workflow"))
     if policy := statement.predicate.signing_policy:
-        lines.append(("rule", f"{policy.rule} of the signing policy sha256:{policy.digest.sha256}"))
+        named = f"{policy.rule} of the signing policy sha256:{policy.digest.sha256}"
+        lines.append(("rule", f"{named} ({CLAIMED})"))
     return [f"  {name:12}{log_line(text)}" for name, text in lines]

@@ -70,7 +70,7 @@ def demands_of(settings: VerifySettings) -> IdentityDemands | None:
 
 def check_identity(
     statement: Statement, evidence: Path, demands: IdentityDemands, *, plain_signature: bool
-) -> bool:
+) -> tuple[bool, str | None]:
     """Check identity and policy of a statement whose signature was verified.
 
     Args:
@@ -80,15 +80,16 @@ def check_identity(
         plain_signature: whether there is a plain signature beside it.
 
     Returns:
-        Whether the identity is proved.
+        Whether the identity is proved, and the rule of the auditor's policy, where there is one.
 
     Raises:
         VerificationError: ``identity-not-proved`` or ``not-allowed-by-policy``.
     """
     proved = _prove(statement, evidence, demands.keys) if demands.keys else None
+    rule = None
     if demands.policy:
-        _require_allowed(statement, proved, demands.policy, plain_signature=plain_signature)
-    return proved is not None
+        rule = _rule_for(statement, proved, demands.policy, plain_signature=plain_signature)
+    return proved is not None, rule
 
 
 def _prove(statement: Statement, evidence: Path, keys: IssuerKeys) -> ProvedIdentity:
@@ -133,9 +134,9 @@ def _compare(statement: Statement, proved: ProvedIdentity, issuer: str) -> None:
             )
 
 
-def _require_allowed(
+def _rule_for(
     statement: Statement, proved: ProvedIdentity | None, file: PolicyFile, *, plain_signature: bool
-) -> None:
+) -> str:
     predicate = statement.predicate
     signing = predicate.signing
     stated = predicate.identity.claims if predicate.identity else None
@@ -162,6 +163,7 @@ def _require_allowed(
             refusal.message,
             fix="find out how this was signed: the policy you hold does not allow it.",
         )
+    return answer.rule.name
 
 
 def _created(text: str | None) -> datetime | None:

@@ -177,13 +177,13 @@ def _with_identity(verified: Verified, bundle: Path, demands: "IdentityDemands")
     if verified.statement is None:
         raise ValueError("settings let another kind through where an identity is asked for")
     name = bundle.name.removesuffix(".sigstore.json")
-    proved = check_identity(
+    proved, rule = check_identity(
         verified.statement,
         bundle.with_name(f"{name}.identity.jwt"),
         demands,
         plain_signature=bundle.with_name(f"{name}.sig").exists(),
     )
-    return replace(verified, identity_proved=proved)
+    return replace(verified, identity_proved=proved, allowed_by=rule)
 
 
 def _verified_result(
@@ -214,6 +214,8 @@ def _verified_result(
             "assurance": signing.assurance.value,
             "identity": "proved" if verified.identity_proved else "claimed",
         }
+        if verified.allowed_by:
+            result["signing-policy-rule"] = verified.allowed_by
         if signing.key_created:
             result["key-created"] = signing.key_created
     return result

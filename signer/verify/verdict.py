@@ -50,6 +50,7 @@ class Verified:
         statement: the verified statement of a signed audit.
         file_compared: whether the file itself was there, and not only its digest.
         identity_proved: whether the issuer's own token proves the run.
+        allowed_by: the rule of the verifier's own signing policy; None where there is no policy.
     """
 
     kind: Kind
@@ -57,6 +58,7 @@ class Verified:
     statement: Statement | None
     file_compared: bool
     identity_proved: bool = False
+    allowed_by: str | None = None
 
 
 def check_signature(

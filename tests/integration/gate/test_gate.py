@@ -309,6 +309,8 @@ def test_verified_years_later(environ: dict[str, str], issuer: Issuer, tmp_path:
     signed(environ)
     policy = POLICY.format(issuer=issuer.url)
     assert verified(tmp_path, issuer, policy)["identity"] == "proved"
+    own = policy.replace("name: main of payments", "name: the auditor's own")
+    assert verified(tmp_path, issuer, own)["signing-policy-rule"] == "the auditor's own"
     other = policy.replace("acme/payments", "acme/other").replace('"123"', '"9"')
     assert verified(tmp_path, issuer, other)["reason"] == "not-allowed-by-policy"
     evidence = tmp_path / "audit.jsonl.identity.jwt"

@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from signer.assurance import Assurance
-from signer.crypto.algorithms import algorithm_named
+from signer.crypto.algorithms import ALGORITHMS, Scheme, algorithm_named
 from signer.errors import UsageError
 from signer.gate import events, strict_yaml
 from signer.gate.globs import is_glob, matches, overlap
@@ -35,6 +35,11 @@ MAX_PATTERN = 512
 MAX_STARS = 6
 
 _STARS = re.compile(r"\*+")
+# GitHub, "Usernames" and "Repository names": letters, digits, - (of managed users _), and in
+# repositories _ and . as well. No part is . or .., which a path would take for a folder.
+_REPOSITORY = re.compile(r"(?!(.*/)?\.\.?(/|$))[\w.*-][\w.*/-]*[\w.*-]", re.ASCII)
+_LONGEST_ID = 20  # digits of 2**64
+
 _SIZE = re.compile(r"(\d{1,12})(B|KB|MB|GB)")
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])")
@@ -66,6 +71,10 @@ _STRONGEST = {
     "kms": Assurance.SOFTWARE_KEY,
     "hmac": Assurance.SHARED_SECRET,
     "sha256": Assurance.DIGEST,
+}
+_STRONGEST_OF_SCHEME = {
+    Scheme.HMAC: Assurance.SHARED_SECRET,
+    Scheme.HASH: Assurance.DIGEST,
 }
 _WITHOUT_AGE = ("hmac", "sha256")
 
@@ -220,13 +229,18 @@ class MaySignWith(_Strict):
     def _can_match(self) -> "MaySignWith":
         if self.max_key_age == timedelta(0):
             raise ValueError("can never match: no key is younger than max_key_age, which is 0")
+        for name in self.algorithm or ():
+            _require_covered(
+                name,
+                _STRONGEST_OF_SCHEME.get(ALGORITHMS[name].scheme, Assurance.MANAGED_KEY),
+                self.minimum_assurance,
+            )
         for provider in self.provider:
-            strongest = _STRONGEST.get(provider, Assurance.MANAGED_KEY)
-            if not strongest.covers(self.minimum_assurance):
-                raise ValueError(
-                    f"can never match: {provider} gives {strongest} at most, "
-                    f"and minimum_assurance is {self.minimum_assurance}"
-                )
+            _require_covered(
+                provider,
+                _STRONGEST.get(provider, Assurance.MANAGED_KEY),
+                self.minimum_assurance,
+            )
             if self.max_key_age is not None and provider in _WITHOUT_AGE:
                 raise ValueError(
                     f"can never match: nothing is known of the age of what {provider} signs with, "
@@ -359,9 +373,19 @@ def load(path: Path, *, sha256: str | None = None) -> PolicyFile:
     return PolicyFile(policy, digest, path)
 
 
+def _require_covered(what: str, strongest: Assurance, minimum: Assurance) -> None:
+    if not strongest.covers(minimum):
+        raise ValueError(
+            f"can never match: {what} gives {strongest} at most, and minimum_assurance is {minimum}"
+        )
+
+
 def _require_possible(name: str, pattern: str) -> None:
     if name.endswith("_id"):
-        possible = re.fullmatch(r"[0-9*]+", pattern) is not None
+        digits = len(pattern.replace("*", ""))
+        possible = re.fullmatch(r"[0-9*]+", pattern) is not None and digits <= _LONGEST_ID
+    elif name == "repository" and not _REPOSITORY.fullmatch(pattern):
+        possible = False
     else:
         shapes = _SHAPES.get(name)
         if shapes is None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from signer import __version__
+from signer.commands import doctor, keys, kms, policy
 from signer.commands.options import EXIT_CODES, add_command, add_options, said
 from signer.commands.printing import print_json, print_text
 from signer.errors import SignerError, UsageError
@@ -98,8 +99,6 @@ def parser() -> argparse.ArgumentParser:
         _inspect,
     )
     inspect.add_argument("bundle", metavar="BUNDLE", help="path of a signed audit")
-    from signer.commands import doctor, keys, kms, policy
-
     for module in (doctor, kms, keys, policy):
         module.add_commands(commands)
     return top
@@ -110,7 +109,7 @@ def _sign(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log) -
     from signer.sign.job import sign
     from signer.sign.unauthorized import SKIPPED, may_be_skipped
 
-    given = said(arguments, SignSettings)
+    given = said(arguments, SignSettings, environ)
     if may_be_skipped(given, environ):
         log.notice(*SKIPPED)
         if arguments.github:
@@ -150,7 +149,7 @@ def _verify(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log)
     from signer.verify.job import check, own_repository
 
     try:
-        settings = load(VerifySettings, said(arguments, VerifySettings), environ)
+        settings = load(VerifySettings, said(arguments, VerifySettings, environ), environ)
         with progress_bar() as progress:
             checked = check(
                 settings,

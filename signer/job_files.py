@@ -1,11 +1,8 @@
-"""What both jobs need: the audit files that are there, and results as outputs."""
+"""What both jobs need: the audit files that are there, and the form of a result."""
 
-import json
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from signer.audit.find import OWN_SUFFIXES, find_audit_files
 from signer.errors import AuditFileError
@@ -65,16 +62,3 @@ def find_files(lines: tuple[str, ...], settings: Settings, log: Log) -> list[Pat
                 path=str(path),
             )
     return list(found.files)
-
-
-def flat(fields: Mapping[str, Any]) -> dict[str, str]:
-    """Outputs as the runner takes them: text only; ``files`` a line each, ``results`` JSON."""
-    outputs = {}
-    for name, value in fields.items():
-        if name == "files":
-            outputs[name] = "\n".join(value)
-        elif isinstance(value, str):
-            outputs[name] = value
-        else:
-            outputs[name] = json.dumps(value, separators=(",", ":"))
-    return outputs

@@ -1,4 +1,4 @@
-"""Small files that a user names: bundles and keys."""
+"""Small files that a user or the runner names: bundles, keys, policies, tokens, events."""
 
 import errno
 import os

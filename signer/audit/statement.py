@@ -25,6 +25,8 @@ MAX_STATEMENT_BYTES = 3_500
 
 # How an identity is called in every output, by whether the issuer's own token proves it.
 PROVED: Final = "proved by the issuer's token"
+NO_CLAIMS: Final = frozenset({"server_url", "job"})
+"""The fields of a run that GitHub's token has no claim for: nothing proves them."""
 CLAIMED: Final = "the word of whoever holds the key, not proved"
 
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"

@@ -40,7 +40,8 @@ def _doctor(arguments: argparse.Namespace, environ: Mapping[str, str], log: Log)
     from signer.github.paths import JobPaths
 
     paths = JobPaths(environ, container=False)
-    examination = examine(said(arguments, DoctorSettings), environ, log, paths)
+    given = said(arguments, DoctorSettings, environ)
+    examination = examine(given, environ, log, paths)
     if arguments.github:
         report.publish(examination, environ, log)
     if arguments.json:

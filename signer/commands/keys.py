@@ -1,10 +1,10 @@
 """The commands ``signer keys …``: public keys to keep for later."""
 
 import argparse
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from signer.commands.printing import print_json
 from signer.log import Log
 
 
@@ -30,5 +30,5 @@ def add_commands(commands: Any) -> None:
 def _snapshot(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log) -> int:
     from signer.gate.issuer import snapshot
 
-    print(json.dumps(snapshot(arguments.url), indent=2))
+    print_json(snapshot(arguments.url))
     return 0

@@ -1,12 +1,11 @@
 """The commands ``signer kms …``: the keys of the embedded KMS, under AWS's operation names."""
 
 import argparse
-import json
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from signer.commands.printing import print_json, print_text
 from signer.log import Log
 
 _EXAMPLES = """examples:
@@ -100,7 +99,7 @@ def _create(kms: Any, arguments: argparse.Namespace) -> None:
 
 
 def _list(kms: Any, _arguments: argparse.Namespace) -> None:
-    print(json.dumps([_fields(key) for key in kms.list_keys()], indent=2))
+    print_json([_fields(key) for key in kms.list_keys()])
 
 
 def _describe(kms: Any, arguments: argparse.Namespace) -> None:
@@ -108,7 +107,7 @@ def _describe(kms: Any, arguments: argparse.Namespace) -> None:
 
 
 def _public_key(kms: Any, arguments: argparse.Namespace) -> None:
-    sys.stdout.write(kms.get_public_key(arguments.key).pem.decode())
+    print_text(kms.get_public_key(arguments.key).pem.decode().removesuffix("\n"))
 
 
 def _rotate(kms: Any, arguments: argparse.Namespace) -> None:
@@ -132,7 +131,7 @@ def _update_alias(kms: Any, arguments: argparse.Namespace) -> None:
 
 
 def _print(metadata: Any) -> None:
-    print(json.dumps(_fields(metadata), indent=2))
+    print_json(_fields(metadata))
 
 
 def _fields(metadata: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from signer.errors import AuditFileError, UsageError
@@ -87,8 +87,15 @@ def add_options(command: argparse.ArgumentParser, model: type[Settings]) -> None
             command.add_argument(*flags, metavar="VALUE", help=text)
 
 
-def said(arguments: argparse.Namespace, model: type[Settings]) -> dict[str, Given]:
+def said(
+    arguments: argparse.Namespace, model: type[Settings], environ: Mapping[str, str]
+) -> dict[str, Given]:
     """What the arguments say, under the settings' names.
+
+    Args:
+        arguments: as parsed.
+        model: the command's settings.
+        environ: the environment, for POLICY_MODE.
 
     Raises:
         UsageError: an option is empty, or POLICY_MODE names another command.
@@ -118,7 +125,7 @@ def said(arguments: argparse.Namespace, model: type[Settings]) -> dict[str, Give
         given["audit-file"] = Given(
             "AUDIT", "\n".join(arguments.audit), exact=tuple(map(_exactly, arguments.audit))
         )
-    mode = os.environ.get("POLICY_MODE", "").strip()
+    mode = environ.get("POLICY_MODE", "").strip()
     if mode and mode not in _MODES[model]:
         raise UsageError(
             "setting-conflict",

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from signer.commands.printing import print_json, print_text
 from signer.errors import UsageError
 from signer.log import Log
 
 if TYPE_CHECKING:
-    from signer.gate.policy import PolicyFile
+    from signer.gate.matching import Answer
+    from signer.gate.policy import PolicyFile, Rule
 
 Compiled = tuple[dict[str, Any], str | None]
 
@@ -75,7 +77,6 @@ def add_commands(commands: Any) -> None:
 
 
 def _check(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log) -> int:
-    from signer.gate.key_age import told
     from signer.gate.matching import ask
     from signer.gate.policy import load
 
@@ -86,12 +87,31 @@ def _check(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log
         "rules": [rule.name for rule in file.policy.rules],
     }
     if arguments.claims is None:
-        _print(arguments, fields, f"valid: {len(file.policy.rules)} rules, sha256:{file.sha256}")
+        count = len(file.policy.rules)
+        text = f"valid: {count} rule{'s' if count > 1 else ''}, sha256:{file.sha256}"
+        _print(arguments, fields, text)
         return 0
-    claims = _claims(arguments.claims)
-    answer = ask(file.policy, claims)
+    answer = ask(file.policy, _claims(arguments.claims))
+    allowed = _may_sign_with(answer.rule) if answer.rule else None
     fields["rule"] = answer.rule.name if answer.rule else None
-    fields["explanation"] = [
+    fields["explanation"] = _explanation(answer)
+    if allowed is not None:
+        fields["may-sign-with"] = allowed
+    _print(arguments, fields, "\n".join(_lines(answer, allowed)))
+    return 0 if answer.rule else 4
+
+
+def _may_sign_with(rule: "Rule") -> dict[str, Any]:
+    from signer.gate.key_age import told
+
+    allowed = rule.may_sign_with.model_dump(mode="json", exclude_none=True)
+    if (age := rule.may_sign_with.max_key_age) is not None:
+        allowed["max_key_age"] = told(age)  # pydantic says P1Y, which no policy may
+    return allowed
+
+
+def _explanation(answer: "Answer") -> list[dict[str, Any]]:
+    return [
         {
             "rule": one.rule.name,
             "matched": one.matched,
@@ -102,12 +122,11 @@ def _check(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log
         }
         for one in answer.rules
     ]
+
+
+def _lines(answer: "Answer", allowed: dict[str, Any] | None) -> list[str]:
     lines = ["no rule allows these claims"]
-    if answer.rule:
-        allowed = answer.rule.may_sign_with.model_dump(mode="json", exclude_none=True)
-        if (age := answer.rule.may_sign_with.max_key_age) is not None:
-            allowed["max_key_age"] = told(age)  # pydantic says P1Y, which no policy may
-        fields["may-sign-with"] = allowed
+    if answer.rule and allowed:
         lines = [f"decides: {answer.rule.name}", "may sign with:"]
         lines += [f"  {name}: {_shown(value)}" for name, value in allowed.items()]
     for one in answer.rules:
@@ -116,8 +135,7 @@ def _check(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log
             mark = "  matches" if line.matched else "  DIFFERS"
             actual = "absent" if line.actual is None else repr(line.actual)
             lines.append(f"{mark} {line.name}: {actual}, wanted {line.wanted}")
-    _print(arguments, fields, "\n".join(lines))
-    return 0 if answer.rule else 4
+    return lines
 
 
 def _compile(arguments: argparse.Namespace, _environ: Mapping[str, str], log: Log) -> int:
@@ -127,7 +145,7 @@ def _compile(arguments: argparse.Namespace, _environ: Mapping[str, str], log: Lo
     compiled, text = _COMPILERS[arguments.cloud](file, terraform=arguments.terraform)
     for line in compiled["not-expressed"]:
         log.warning("policy audit: not expressed", line)
-    print(json.dumps(compiled, indent=2) if arguments.json or text is None else text)
+    _print(arguments, compiled, text)
     return 0
 
 
@@ -197,5 +215,8 @@ def _shown(value: Any) -> str:
     return " or ".join(value) if isinstance(value, list) else str(value)
 
 
-def _print(arguments: argparse.Namespace, fields: dict[str, Any], text: str) -> None:
-    print(json.dumps(fields, indent=2) if arguments.json else text)
+def _print(arguments: argparse.Namespace, fields: dict[str, Any], text: str | None) -> None:
+    if arguments.json or text is None:
+        print_json(fields)
+    else:
+        print_text(text)

@@ -7,14 +7,14 @@ from typing import Any
 from signer.errors import OutputError
 
 
-def print_json(fields: Mapping[str, Any]) -> None:
-    """Print a JSON object.
+def print_json(value: Mapping[str, Any] | list[Any]) -> None:
+    """Print a JSON value.
 
     Raises:
         OutputError: ``output-failed``.
     """
     # On a runner, "##[" would start a command anywhere in a line; it only occurs in strings.
-    print_text(json.dumps(fields, indent=2).replace("##[", "#\\u0023["))
+    print_text(json.dumps(value, indent=2).replace("##[", "#\\u0023["))
 
 
 def print_text(text: str) -> None:

@@ -21,6 +21,7 @@ from signer.providers.host import Host
 from signer.settings.given import Given
 from signer.settings.load import load
 from signer.settings.models import DoctorSettings, SignSettings
+from signer.sign.stating import asked_key
 from signer.sign.unauthorized import SKIPPED, may_be_skipped
 
 _ISSUER = "the token's issuer"
@@ -83,9 +84,8 @@ def _without_settings(environ: Mapping[str, str]) -> list[Check]:
 
 
 def _settings(settings: DoctorSettings) -> Check:
-    key = {"kms": settings.kms_key, "aws": settings.aws_kms_key, "azure": settings.azure_kv_key}
     name = provider_name(settings)
-    told = key.get(name.split("_")[0])
+    told = asked_key(settings, name)
     return ok("settings", f"provider {name}{f', key {told}' if told else ''}")
 
 

@@ -25,7 +25,7 @@ def audit_files(settings: DoctorSettings, log: Log) -> tuple[dict[Path, int], Ch
 
     Args:
         settings: which they are.
-        log: unused by what is asked of it here.
+        log: what signing would warn with; here nothing is said but in the table.
     """
     if not settings.audit_file:
         return {}, skip("audit-files", "no audit-file is named")

@@ -2,7 +2,7 @@
 
 Source: KMS Developer Guide, "Key policies in AWS KMS" and "Default key policy"; IAM User Guide,
 "AWS JSON policy elements: Principal", "Action". Only statements that allow are looked at:
-conditions count as narrow enough, ``Deny`` is left out, and so are grants and IAM policies.
+``*`` under a condition counts as narrow enough; ``Deny``, grants and IAM policies are left out.
 """
 
 import fnmatch

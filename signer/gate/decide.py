@@ -1,6 +1,5 @@
 """The gate as signing sees it: for each audit file read, a permit or a refusal."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ class Permit:
         claims: every claim that is known.
         stated: those that decided, for the statement.
         proved: the token, None where identity is the environment's word.
+        issuer: the policy's.
         moment: when it was decided (UTC): the time of signing that the statement has, so that
             whoever asks the policy again measures the same age.
         key_created: when the key was made (UTC), where a rule asks.
@@ -161,4 +161,4 @@ def open_gate(settings: "SignSettings", environ: Mapping[str, str]) -> Gate | No
         return None
     pin = settings.signing_policy_sha256
     file = load(settings.signing_policy, sha256=pin)
-    return Gate(file, pin is not None, environ if environ is not os.environ else dict(environ))
+    return Gate(file, pin is not None, environ)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from signer.errors import GateError
+from signer.github.run import on_runner
 from signer.small_files import read_small_file
 
 NAMES = (
@@ -65,7 +66,7 @@ def dangers(claims: Mapping[str, str], event: Mapping[str, Any]) -> list[str]:
 
 def is_without_secrets(environ: Mapping[str, str]) -> bool:
     """Whether GitHub withholds secrets and token from this run: a fork's or Dependabot's."""
-    if environ.get("GITHUB_ACTIONS") != "true":
+    if not on_runner(environ):
         return False
     name = environ.get("GITHUB_EVENT_NAME", "")
     if environ.get("GITHUB_ACTOR") == "dependabot[bot]" and name != "pull_request_target":

@@ -28,13 +28,13 @@ class ProvedIdentity:
     Attributes:
         token: the JWT in compact form.
         claims: what it says, texts only, under GitHub's claim names.
-        issued: from when it holds (aware).
-        expires: until when it holds (aware).
+        not_before: from when it holds (aware): ``nbf``.
+        expires: until when it holds (aware): ``exp``.
     """
 
     token: str
     claims: Mapping[str, str]
-    issued: datetime
+    not_before: datetime
     expires: datetime
 
     @property
@@ -146,7 +146,7 @@ def verify_token(
         token, _texts(payload), _moment(payload, "nbf"), _moment(payload, "exp")
     )
     if at is not None and not (
-        proved.issued.timestamp() - LEEWAY_SECONDS
+        proved.not_before.timestamp() - LEEWAY_SECONDS
         <= at.timestamp()
         <= proved.expires.timestamp() + LEEWAY_SECONDS
     ):

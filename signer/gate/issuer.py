@@ -50,12 +50,6 @@ def keys_of(issuer: str, *, instead_of: IssuerKeys | None = None) -> IssuerKeys:
         return _cache[issuer]
 
 
-def forget() -> None:
-    """Empty the cache."""
-    with _lock:
-        _cache.clear()
-
-
 def snapshot(issuer: str) -> dict[str, Any]:
     """The issuer's keys as a file to keep: a JWK Set that also says whose and of when it is.
 
@@ -70,7 +64,6 @@ def snapshot(issuer: str) -> dict[str, Any]:
             fix="name it as tokens do, such as https://token.actions.githubusercontent.com.",
         )
     found = _fetch_keys(issuer)
-    _by_kid(found)
     retrieved = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {"issuer": issuer, "retrieved": retrieved, "keys": found}
 
@@ -82,19 +75,24 @@ def read_snapshot(path: Path) -> IssuerKeys:
         UsageError: ``issuer-keys-unreadable``.
     """
     try:
-        document = json.loads(read_small_file(path, MAX_BYTES + 1))
+        content = read_small_file(path, MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ValueError(f"it has more than {MAX_BYTES} bytes")
+        document = json.loads(content)
         if not isinstance(document, dict) or not isinstance(document.get("issuer"), str):
             raise ValueError("it does not say whose keys they are (issuer)")
         return IssuerKeys(document["issuer"], _by_kid(document.get("keys")))
     except (OSError, ValueError, RecursionError) as error:
+        detail = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
             "issuer-keys-unreadable",
-            f"the issuer's keys {path} cannot be read: {error}",
+            f"the issuer's keys {path} cannot be read: {detail}",
             fix="make the file with `signer keys snapshot-issuer URL`.",
         ) from None
 
 
 def _fetch_keys(issuer: str) -> Any:
+    """The issuer's list of JWKs, among which there is one that can be used."""
     outcome: list[Any] = []
 
     def work() -> None:

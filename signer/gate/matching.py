@@ -1,7 +1,7 @@
 """Which rule decides, and why the others do not: one code for signing, verifying and asking."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from signer.assurance import Assurance
@@ -62,12 +62,35 @@ class RuleAnswer:
 class Answer:
     """What the policy says; ``rule`` is the first that matches, None where none does."""
 
-    rules: tuple[RuleAnswer, ...] = field(default=())
+    rules: tuple[RuleAnswer, ...]
 
     @property
     def rule(self) -> Rule | None:
         """The rule that allows."""
         return next((one.rule for one in self.rules if one.matched), None)
+
+
+def key_names(key_id: str, asked: str | None) -> tuple[str, ...]:
+    """Every full name of a key that a policy may use.
+
+    An alias of AWS KMS counts in full only, with the Region and account of the key behind it:
+    ``alias/audit`` of another account is another key.
+
+    Args:
+        key_id: the full identifier that the provider answered with.
+        asked: the name it was asked for by, such as ``alias/audit``.
+    """
+    names = [key_id]
+    if asked and key_id.startswith("arn:"):
+        account = ":".join(key_id.split(":")[:5]) + ":"
+        alias = asked if asked.startswith("arn:") else account + asked
+        if alias.startswith(account + "alias/"):
+            names.append(alias)
+    elif asked and asked.startswith("alias/"):
+        names.append(asked)
+    if key_id.startswith("https://") and key_id.count("/") == 5:
+        names.append(key_id.rsplit("/", 1)[0])
+    return tuple(names)
 
 
 def ask(

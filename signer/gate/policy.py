@@ -24,14 +24,15 @@ from pydantic import (
 
 from signer.assurance import Assurance
 from signer.crypto.algorithms import ALGORITHMS, Scheme, algorithm_named
-from signer.errors import UsageError
+from signer.durations import duration
+from signer.errors import GateError, UsageError
 from signer.gate import events, strict_yaml
 from signer.gate.globs import is_glob, matches, overlap
 from signer.small_files import read_small_file
 
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 MAX_RULES = 100
-MAX_PATTERN = 512
+MAX_PATTERN = 1024
 MAX_STARS = 6
 
 _STARS = re.compile(r"\*+")
@@ -40,10 +41,8 @@ _STARS = re.compile(r"\*+")
 _REPOSITORY = re.compile(r"(?!(.*/)?\.\.?(/|$))[\w.*-][\w.*/-]*[\w.*-]", re.ASCII)
 _LONGEST_ID = 20  # digits of 2**64
 
-_SIZE = re.compile(r"(\d{1,12})(B|KB|MB|GB)")
+_SIZE = re.compile(r"([0-9]{1,12})(B|KB|MB|GB)")
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 Danger = Literal[
     "pull_request_target",
@@ -83,7 +82,7 @@ def _as_list(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-def _seen(value: str) -> str:
+def _printable(value: str) -> str:
     if not value.isprintable():
         raise ValueError("has a character that cannot be seen")
     return value
@@ -92,7 +91,7 @@ def _seen(value: str) -> str:
 def _pattern(value: Any) -> Any:
     if not isinstance(value, str) or not value:
         raise ValueError("must be text that is not empty")
-    _seen(value)
+    _printable(value)
     if "***" in value:
         raise ValueError("has three stars; * stops at /, ** does not")
     if len(value) > MAX_PATTERN:
@@ -108,15 +107,6 @@ def _size(value: Any) -> Any:
         if match is None:
             raise ValueError("must be a number and B, KB, MB or GB, such as 50MB")
         return int(match[1]) * _SIZES[match[2]]
-    return value
-
-
-def _duration(value: Any) -> Any:
-    if isinstance(value, str):
-        match = _DURATION.fullmatch(value)
-        if match is None:
-            raise ValueError("must be a number and a unit, such as 90m, 24h or 365d")
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
     return value
 
 
@@ -156,7 +146,7 @@ Providers = Annotated[
 Duration = Annotated[
     timedelta,
     BeforeValidator(
-        _duration,
+        duration,
         json_schema_input_type=Annotated[str, Field(pattern=r"^[0-9]{1,6}[smhd]$")],
     ),
 ]
@@ -259,7 +249,7 @@ class MaySignWith(_Strict):
 class Rule(_Strict):
     """Who may sign with what."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_seen)]
+    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
     runs: Runs
     may_sign_with: MaySignWith
     allow_dangerous: Dangers = ()
@@ -343,8 +333,6 @@ def load(path: Path, *, sha256: str | None = None) -> PolicyFile:
             are named at once.
         GateError: ``policy-not-pinned-one``: its digest is another one than the pin.
     """
-    from signer.errors import GateError
-
     try:
         content = read_small_file(path, strict_yaml.MAX_BYTES + 1)
     except OSError as error:

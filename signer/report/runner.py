@@ -3,14 +3,14 @@
 Outside a runner there are no such files, and nothing is written.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from signer.errors import SignerError
 from signer.github.outputs import write_outputs, write_summary
 from signer.github.summary import cell, code, document, table
-from signer.job_files import flat
 from signer.report.identities import checked_identities, signed_identities
 
 if TYPE_CHECKING:  # one of the two jobs is never loaded
@@ -128,6 +128,19 @@ def checked_summary(checked: "Checked") -> str:
         table(("Result", "Audit file", "", "Assurance", "Key"), rows),
         checked_identities(checked.verified),
     )
+
+
+def flat(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Outputs as the runner takes them: text only; ``files`` a line each, ``results`` JSON."""
+    outputs = {}
+    for name, value in fields.items():
+        if name == "files":
+            outputs[name] = "\n".join(value)
+        elif isinstance(value, str):
+            outputs[name] = value
+        else:
+            outputs[name] = json.dumps(value, separators=(",", ":"))
+    return outputs
 
 
 def _outputs(outputs: Mapping[str, str], environ: Mapping[str, str]) -> None:

@@ -1,6 +1,5 @@
 """The values that settings take: text in, what it means out, or what is wrong with it."""
 
-import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,14 +9,12 @@ from pydantic import AfterValidator, BeforeValidator
 
 from signer.audit.statement import Run
 from signer.crypto.algorithms import algorithm_named
+from signer.durations import duration
 from signer.errors import UsageError
 from signer.providers.aws import reference as aws
 from signer.settings.given import either
 
 RUN_FIELDS = tuple(Run.model_fields)
-
-_DURATION = re.compile(r"(\d{1,6})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def _boolean(value: Any) -> Any:
@@ -34,15 +31,6 @@ def _lines(value: Any) -> Any:
     return value
 
 
-def _duration(value: Any) -> Any:
-    if isinstance(value, str):
-        match = _DURATION.fullmatch(value)
-        if match is None:
-            raise ValueError("must be a number and a unit, such as 90m, 24h or 30d")
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
-    return value
-
-
 def _expectations(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -56,13 +44,8 @@ def _expectations(value: Any) -> Any:
     return expected
 
 
-def _algorithm(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            algorithm_named(value)
-        except UsageError as error:
-            raise ValueError(f"{error.message}; {error.fix}") from None
-    return value
+def _algorithm(value: str) -> str:
+    return _understood(algorithm_named, value)
 
 
 def _shown_path(value: Path) -> Path:
@@ -89,9 +72,9 @@ def _understood(parse: Callable[[str], object], value: str) -> str:
 
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Lines = Annotated[tuple[str, ...], BeforeValidator(_lines)]
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(duration)]
 Expectations = Annotated[dict[str, str], BeforeValidator(_expectations)]
-AlgorithmName = Annotated[str, BeforeValidator(_algorithm)]
+AlgorithmName = Annotated[str, AfterValidator(_algorithm)]
 ShownPath = Annotated[Path, AfterValidator(_shown_path)]
 AwsKey = Annotated[str, AfterValidator(_aws_key)]
 AwsRole = Annotated[str, AfterValidator(_aws_role)]

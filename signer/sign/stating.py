@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from signer.audit.reader import AuditFile
-from signer.audit.statement import Digest, Identity, Run, SigningPolicyFacts
+from signer.audit.statement import NO_CLAIMS, Digest, Identity, Run, SigningPolicyFacts
 from signer.providers import Provider
 from signer.settings.models import SignSettings
 
@@ -40,11 +40,11 @@ def request_for(
         size: of the audit file, in bytes; None where it is not known yet.
         key_created: when the key was made (aware); None where no rule asks, or nobody knows.
     """
-    from signer.gate.matching import Request
+    from signer.gate.matching import Request, key_names
 
     return Request(
         provider=provider.name,
-        keys=key_names(provider.key_id, asked_key(settings, provider)),
+        keys=key_names(provider.key_id, asked_key(settings, provider.name)),
         algorithm=provider.algorithm,
         assurance=provider.assurance,
         size=size,
@@ -53,41 +53,18 @@ def request_for(
     )
 
 
-def asked_key(settings: SignSettings, provider: Provider) -> str | None:
-    """The key as the settings name it; None where the provider takes no name."""
-    family = provider.name.split("_")[0]
+def asked_key(settings: SignSettings, provider: str) -> str | None:
+    """The key as the settings name it; None where the provider of this name takes none."""
+    family = provider.split("_")[0]
     field = {"kms": "kms_key", "aws": "aws_kms_key", "azure": "azure_kv_key"}.get(family)
     return getattr(settings, field, None) if field else None
-
-
-def key_names(key_id: str, asked: str | None) -> tuple[str, ...]:
-    """Every full name of a key that a policy may use.
-
-    An alias of AWS KMS counts in full only, with the Region and account of the key behind it:
-    ``alias/audit`` of another account is another key.
-
-    Args:
-        key_id: the full identifier that the provider answered with.
-        asked: the name it was asked for by, such as ``alias/audit``.
-    """
-    names = [key_id]
-    if asked and key_id.startswith("arn:"):
-        account = ":".join(key_id.split(":")[:5]) + ":"
-        alias = asked if asked.startswith("arn:") else account + asked
-        if alias.startswith(account + "alias/"):
-            names.append(alias)
-    elif asked and asked.startswith("alias/"):
-        names.append(asked)
-    if key_id.startswith("https://") and key_id.count("/") == 5:
-        names.append(key_id.rsplit("/", 1)[0])
-    return tuple(names)
 
 
 def gated_run(run: Run | None, permit: "Permit | None") -> Run | None:
     """The run to state: where there is a token, its claims win over the environment."""
     if permit is None or permit.proved is None:
         return run
-    known = {name: permit.claims[name] for name in Run.model_fields if name in permit.claims}
+    known = {name: permit.claims.get(name) for name in Run.model_fields.keys() - NO_CLAIMS}
     return (run or Run()).model_copy(update=known)
 
 
@@ -115,5 +92,5 @@ def policy_facts(
     return SigningPolicyFacts(
         digest=Digest(sha256=permit.policy_sha256),
         rule=permit.rule.name,
-        key=asked_key(settings, provider),
+        key=asked_key(settings, provider.name),
     )

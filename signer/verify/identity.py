@@ -9,14 +9,13 @@ from datetime import datetime
 from pathlib import Path
 
 from signer.assurance import Assurance
-from signer.audit.statement import Run, Statement, parse_time
+from signer.audit.statement import NO_CLAIMS, Run, Statement, parse_time
 from signer.errors import GateError, UsageError, VerificationError
 from signer.gate import matching
 from signer.gate.identity import MAX_TOKEN_BYTES, ProvedIdentity, audience_for, verify_token
 from signer.gate.issuer import IssuerKeys, read_snapshot
 from signer.gate.policy import PolicyFile, load
 from signer.settings.models import VerifySettings
-from signer.sign.stating import key_names
 from signer.small_files import read_small_file
 from signer.verify.verdict import malformed
 
@@ -43,6 +42,13 @@ def demands_of(settings: VerifySettings) -> IdentityDemands | None:
             "setting-conflict",
             "an identity is asked for, and type: any takes bundles that state none",
             fix="take type out, or issuer-keys and signing-policy.",
+        )
+    if settings.issuer_keys and (unproved := settings.expect.keys() & NO_CLAIMS):
+        raise UsageError(
+            "setting-conflict",
+            f"expect asks for {' and '.join(sorted(unproved))}, which no token proves, and "
+            "issuer-keys for a proved identity",
+            fix="take them out of expect; workflow_ref says which workflow it was.",
         )
     policy = load(settings.signing_policy) if settings.signing_policy else None
     if policy and policy.policy.identity == "token" and settings.issuer_keys is None:
@@ -101,14 +107,21 @@ def _prove(statement: Statement, evidence: Path, keys: IssuerKeys) -> ProvedIden
         raise _not_proved(f"{evidence} is no token") from None
     except (GateError, ValueError) as error:
         raise _not_proved(str(error)) from error
-    identity = predicate.identity
+    _compare(statement, proved, keys.issuer)
+    return proved
+
+
+def _compare(statement: Statement, proved: ProvedIdentity, issuer: str) -> None:
+    """Hold all that the statement says of run and identity against the token."""
+    identity, run = statement.predicate.identity, statement.predicate.run or Run()
     if identity is None or identity.token_sha256 != proved.sha256:
         raise _not_proved("the statement names another token, or none")
+    if identity.issuer != issuer:
+        raise _not_proved(f"the statement names the issuer {str(identity.issuer)[:200]!r}")
     stated = dict(identity.claims or {})
-    run = predicate.run or Run()
-    for name in Run.model_fields:
+    for name in Run.model_fields.keys() - NO_CLAIMS:
         value = getattr(run, name)
-        if value is not None and name in proved.claims:
+        if value is not None:
             stated.setdefault(name, value)
             if stated[name] != value:
                 raise _not_proved(f"the statement contradicts itself about {name}")
@@ -118,7 +131,6 @@ def _prove(statement: Statement, evidence: Path, keys: IssuerKeys) -> ProvedIden
                 f"the statement says {name} is {value[:200]!r}, and the token "
                 f"{str(proved.claims.get(name))[:200]!r}"
             )
-    return proved
 
 
 def _require_allowed(
@@ -132,7 +144,7 @@ def _require_allowed(
         proved.claims if proved else stated or {},
         matching.Request(
             provider=signing.provider,
-            keys=key_names(
+            keys=matching.key_names(
                 signing.key_id, predicate.signing_policy.key if predicate.signing_policy else None
             ),
             algorithm=signing.algorithm,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from signer.assurance import Assurance
 from signer.audit.statement import CLAIMED, PROVED
 from signer.crypto.algorithms import choose_algorithm
 from signer.crypto.key_file import read_public_key
@@ -253,12 +254,10 @@ def _open_verifier(settings: VerifySettings, host: Host) -> Verifier:
         key = read_public_key(settings.public_key)
         return PublicKeyVerifier(key, choose_algorithm(settings.algorithm, key.spec))
     chosen = "hmac" if settings.hmac else "sha256" if settings.integrity_only else settings.provider
-    trusting = settings.model_copy(update={"provider": chosen, "minimum_assurance": "digest"})
-    return open_provider(
-        trusting,
-        host,
-        create_keys=False,
+    trusting = settings.model_copy(
+        update={"provider": chosen, "minimum_assurance": Assurance.DIGEST}
     )
+    return open_provider(trusting, host, create_keys=False)
 
 
 def _warn_of_near_key(

@@ -37,6 +37,7 @@ CALLED = Path(".github/workflows/sign.yml")
 OWN = re.compile(r"\$\{\{ job\.workflow_(repository|sha) \}\}")
 SIGNED = {
     "policy-audit-opa/some decisions.jsonl": '{"decision_id":"1","result":true}\n',
+    "policy-audit-opa/.hidden[1].jsonl": '{"decision_id":"2","result":false}\n',
     "policy-audit-conftest/report.json": '[{"filename":"a.yaml","successes":1}]\n',
 }
 POLICY = """version: 1
@@ -138,7 +139,7 @@ def test_only_the_one_workflow_signs_and_proves_it(
     code, log, artifacts = _run(caller, variables, *options)
     assert code == 0, log
     assert "assurance software-key, rule 'the one workflow'" in log
-    assert "first audit/policy-audit-conftest/report.json" in log
+    assert "first audit/artifacts/policy-audit-conftest/report.json" in log
     folder = tmp_path / "results"
     results = _results(artifacts, folder)
     kept = {
@@ -156,7 +157,7 @@ def test_only_the_one_workflow_signs_and_proves_it(
         )
         assert (verified["verified"], verified["identity"]) == (True, "proved")
         statement = payload_of(results[f"{name}.sigstore.json"])
-        assert statement["subject"][0]["name"] == f"audit/{name}"
+        assert statement["subject"][0]["name"] == f"audit/artifacts/{name}"
 
 
 def test_another_workflow_is_refused_and_nothing_is_uploaded(caller: Path, issuer: Issuer) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from signer.errors import OutputError
 from signer.github.outputs import MAX_SUMMARY_BYTES, write_outputs, write_summary
 from signer.github.summary import MAX_ROWS, cell, code, document, table
-from signer.job_files import flat
+from signer.report.runner import flat
 from tests.unit import runner
 from tests.unit.test_commands import TEXT
 

@@ -208,7 +208,11 @@ def test_a_full_disk_under_the_answer_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(EVENTS)
     _signer(tmp_path, "sign", "a.jsonl")
     with Path("/dev/full").open("w") as full:
-        for arguments in (["inspect", "a.jsonl.sigstore.json"], ["sign", "a.jsonl", "--overwrite"]):
+        for arguments in (
+            ["inspect", "a.jsonl.sigstore.json"],
+            ["sign", "a.jsonl", "--overwrite"],
+            ["kms", "list-keys"],
+        ):
             done = subprocess.run(
                 [sys.executable, "-c", _SIGNER, *arguments],
                 cwd=tmp_path, env=_environ(tmp_path), check=False, text=True,

@@ -61,6 +61,7 @@ def _problems(
         (VerifySettings, "max-age", "24", "90m, 24h or 30d"),
         (VerifySettings, "max-age", "-1h", "90m, 24h or 30d"),
         (VerifySettings, "max-age", "1h30m", "90m, 24h or 30d"),
+        (VerifySettings, "max-age", "\N{ARABIC-INDIC DIGIT THREE}d", "90m, 24h or 30d"),
         (VerifySettings, "expect", "branch=main", "repository_id"),
         (VerifySettings, "expect", "sha", "NAME=VALUE"),
         (VerifySettings, "expect", "sha=a\nsha=b", "two different values"),

@@ -1,6 +1,8 @@
 """The reusable workflow and what the examples pass to it: names agree, and nothing leaks in."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +105,65 @@ def test_the_sample_policy_allows_the_sample_caller_alone(tmp_path: Path) -> Non
         {"runner_environment": "self-hosted"},
     ):
         assert ask(policy, {**claims, **other}, request).rule is None
+
+
+def _script(name: str) -> str:
+    [step] = [step for step in _job()["steps"] if step["name"] == name]
+    script: str = step["run"]
+    return script
+
+
+def _run(script: str, folder: Path, **environ: str) -> int:
+    # As GitHub runs bash: "Workflow syntax", defaults.run.shell.
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+    path = os.environ["PATH"]
+    return subprocess.run(command, cwd=folder, env={"PATH": path, **environ}).returncode
+
+
+def test_no_artifact_reaches_the_action_whatever_it_is_called() -> None:
+    steps = {step["name"]: step.get("with", {}) for step in _job()["steps"]}
+    action = steps["Check out this workflow's own repository"]["path"]
+    policy = steps["Check out the caller's signing policy"]["path"]
+    into = Path(steps["Download the audit files"]["path"])
+    # An artifact's name is one part of a path: ".." at the worst.
+    reached = os.path.normpath(into / "..")
+    for place in (action, policy):
+        assert not f"{place}/".startswith(f"{reached}/")
+        assert reached != "."
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../audit/policy.yml",
+        "a/../policy.yml",
+        "/etc/hostname",
+        "link.yml",
+        "links/policy.yml",
+        "no",
+    ],
+)
+def test_a_policy_is_a_file_of_the_callers_checkout(tmp_path: Path, path: str) -> None:
+    for folder in ("caller/a", "audit"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "policy.yml").write_text("")
+    (tmp_path / "caller" / "policy.yml").write_text("")
+    (tmp_path / "caller" / "link.yml").symlink_to("../audit/policy.yml")
+    (tmp_path / "caller" / "links").symlink_to("../audit")
+    script = _script("Take no policy but a file of that checkout")
+    for good in ("policy.yml", "a/policy.yml"):
+        assert _run(script, tmp_path, POLICY=good) == 0
+    assert _run(script, tmp_path, POLICY=path) == 1
+
+
+def test_results_are_kept_whatever_they_are_called(tmp_path: Path) -> None:
+    names = ["audit/artifacts/one/report[1].json", "audit/artifacts/one/.hid*", "other/-n #a.json"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    script = _script("Lay the results into a folder of their own")
+    assert _run(script, tmp_path, FILES="\n".join(names)) == 0
+    kept = tmp_path / "signed"
+    assert {str(path.relative_to(kept)) for path in kept.rglob("*") if path.is_file()} == {
+        "one/report[1].json", "one/.hid*", "other/-n #a.json"
+    }  # fmt: skip

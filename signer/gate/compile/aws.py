@@ -26,7 +26,10 @@ from signer.gate.policy import GITHUB_ISSUER, Rule, SigningPolicy
 EXPRESSIBLE = ("repository", "repository_id", "job_workflow_ref", "ref", "environment", "actor")
 AUDIENCE = "sts.amazonaws.com"
 
-_KEY = re.compile(r"(arn:(aws[a-z-]*):kms:[a-z0-9-]+:(\d{12}):)(key/[A-Za-z0-9-]+|alias/[\w/-]+)")
+# KMS API reference, "CreateAlias", AliasName: which characters an alias has.
+_KEY = re.compile(
+    r"(arn:(aws[a-z-]*):kms:[a-z0-9-]+:([0-9]{12}):)(key/[A-Za-z0-9-]+|alias/[A-Za-z0-9/_-]+)"
+)
 
 
 def compile_policy(policy: SigningPolicy) -> dict[str, Any]:

@@ -27,5 +27,5 @@ def as_text(compiled: dict[str, Any]) -> str:
 
 
 def _comment(text: str) -> str:
-    # A rule's name may have a line feed, after which a shell would read a command.
+    # After a line feed a shell would read a command; that a policy has none is checked elsewhere.
     return "# " + "".join(one if one.isprintable() else " " for one in text)

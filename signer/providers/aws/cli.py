@@ -196,7 +196,7 @@ def _said(stderr: str) -> str:
         return text
     paragraph, line = text.rpartition("\n\n")[2], text.rpartition("\n")[2]
     if _SERVICE_ERROR.match(paragraph.removeprefix("aws: [ERROR]: ")):
-        return paragraph
+        return _REPORT.split(paragraph)[0]
     known = line.startswith("aws: ") or any(words in line for words, _ in _LOCAL_ERRORS)
     return line if known else ""
 

@@ -118,9 +118,10 @@ class AzureKey:
         """
         if not self._signed_in:
             with self._alone:
-                signature = self._sign(digest)
-                self._signed_in = True
-                return signature
+                if not self._signed_in:
+                    signature = self._sign(digest)
+                    self._signed_in = True
+                    return signature
         return self._sign(digest)
 
     def verify(self, signature: bytes, digest: bytes) -> None:
@@ -271,8 +272,9 @@ def check_usable(key: VaultKey) -> None:
 def _choose(algorithm: str | None, key: VaultKey) -> str:
     if key.public_key is not None:
         return choose_algorithm(algorithm, key.public_key.spec)
-    chosen = algorithm_named(algorithm) if algorithm else _MACS[0]
-    return choose_algorithm(algorithm, _mac_spec(chosen)) if algorithm else chosen
+    if algorithm is None:
+        return _MACS[0]
+    return choose_algorithm(algorithm, _mac_spec(algorithm_named(algorithm)))
 
 
 def _mac_spec(algorithm: str) -> str:

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 
-def upload(name: str, lines: str) -> None:
-    """One artifact from files, named relative to the folder that holds all of them."""
-    paths = [Path(line.strip()).absolute() for line in lines.splitlines() if line.strip()]
-    missing = [str(path) for path in paths if not path.is_file()]
-    if not paths or missing:
-        raise SystemExit(f"no files to upload, or not there: {missing}")
-    root = os.path.commonpath([path.parent for path in paths])
+def upload(name: str, place: str, *, hidden: bool) -> None:
+    """One artifact from a file, or from all that is in a folder."""
+    named = Path(place.strip()).absolute()
+    root = named if named.is_dir() else named.parent
+    every = sorted(path for path in root.rglob("*") if path.is_file()) if root == named else [named]
+    paths = [path for path in every if hidden or not path.name.startswith(".")]
+    if not paths:
+        raise SystemExit(f"there is nothing to upload in {place}")
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for path in paths:
@@ -77,6 +78,6 @@ def put(url: str, content: bytes) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "upload":
-        upload(os.environ["NAME"], os.environ["PATHS"])
+        upload(os.environ["NAME"], os.environ["PATHS"], hidden=os.environ["HIDDEN"] == "true")
     else:
         download(os.environ["PATTERN"], os.environ["TARGET"])

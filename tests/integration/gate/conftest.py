@@ -16,7 +16,7 @@ from tests.unit.support import EVENTS
 def issuer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Issuer]:
     one = Issuer(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(one.authority))
-    issuers.forget()
+    monkeypatch.setattr(issuers, "_cache", {})
     yield one
     one.close()
 

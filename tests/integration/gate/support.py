@@ -1,5 +1,6 @@
 """What the tests of the gate share: a policy, a run of the action, and the auditor's question."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from signer.action import act
-from signer.errors import GateError, SignerError
+from signer.errors import GateError, OutputError, ProviderError, SignerError
 from signer.github.paths import JobPaths
 from signer.settings.given import Given
 from signer.settings.load import load
@@ -28,6 +29,14 @@ rules:
     may_sign_with: {{provider: kms, key: alias/policy-audit, max_audit_file: 1KB}}
 """
 
+EXIT_CODES: dict[type[SignerError], int] = {OutputError: 2, ProviderError: 3, GateError: 4}
+
+
+def repin(environ: dict[str, str], text: str) -> None:
+    """Put another policy in the place of the fixture's."""
+    Path(environ["INPUT_SIGNING-POLICY"]).write_text(text)
+    environ["INPUT_SIGNING-POLICY-SHA256"] = hashlib.sha256(text.encode()).hexdigest()
+
 
 def signed(environ: dict[str, str], log: RecordedLog | None = None) -> dict[str, Any]:
     """Sign, and give the statement's predicate."""
@@ -42,12 +51,12 @@ def refused(environ: dict[str, str], code: str, kind: type[SignerError] = GateEr
     with pytest.raises(kind) as caught:
         act(environ, RecordedLog(), container=False)
     assert caught.value.code == code, caught.value
-    assert caught.value.exit_code == (4 if kind is GateError else kind.exit_code)
+    assert caught.value.exit_code == EXIT_CODES[kind]
     assert not Path(environ["INPUT_AUDIT-FILE"] + ".sigstore.json").exists()
     return caught.value
 
 
-def verified(tmp_path: Path, issuer: Issuer, policy: str) -> dict[str, Any]:
+def verified(tmp_path: Path, issuer: Issuer, policy: str, **more: str) -> dict[str, Any]:
     """What verifying says, by the auditor's own policy and the issuer's keys."""
     keys = {"issuer": issuer.url, "keys": [issuer.jwk()]}
     (tmp_path / "keys.json").write_text(json.dumps(keys))
@@ -57,6 +66,7 @@ def verified(tmp_path: Path, issuer: Issuer, policy: str) -> dict[str, Any]:
         "public-key": tmp_path / "audit.jsonl.pub",
         "issuer-keys": tmp_path / "keys.json",
         "signing-policy": tmp_path / "auditor.yml",
+        **more,
     }
     settings = load(VerifySettings, {n: Given(n, str(v)) for n, v in said.items()}, {})
     checked = verify_job.check(settings, {}, RecordedLog(), JobPaths({}, container=False))

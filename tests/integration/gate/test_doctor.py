@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 import jwt
 import pytest
 
-from signer.gate import issuer as issuers
 from tests.issuer import BEARER, Issuer
 from tests.unit.support import EVENTS
 
@@ -84,14 +82,6 @@ class Job:
             path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()
         }
         return code, {check["name"]: check for check in json.loads(out)["checks"]}
-
-
-@pytest.fixture
-def issuer(tmp_path: Path) -> Iterator[Issuer]:
-    one = Issuer(tmp_path)
-    issuers.forget()
-    yield one
-    one.close()
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from signer.action import act
+from signer.audit.statement import Statement
 from signer.cli import parser
-from signer.errors import OutputError, ProviderError
+from signer.errors import OutputError, ProviderError, UsageError
 from signer.gate import issuer as issuers
 from signer.gate.policy import GITHUB_ISSUER
 from signer.github import oidc
@@ -163,15 +164,25 @@ def _changed(**changes: Any) -> Callable[[str, Issuer], str]:
     return lambda audience, issuer: issuer.token(audience, **changes)
 
 
+def _timed(**ahead: int) -> Callable[[str, Issuer], str]:
+    """A token with times so many seconds ahead of when it is asked for."""
+
+    def forge(audience: str, issuer: Issuer) -> str:
+        now = int(time.time())
+        return issuer.token(audience, **{name: now + ahead[name] for name in ahead})
+
+    return forge
+
+
 BAD_TOKENS = {
     "alg none": _unsigned,
     "RS256/HS256 confusion": _confused,
     "jwk": _injected("jwk"),
     "jku": _injected("jku"),
     "kid": _injected("kid"),
-    "expired": _changed(exp=int(time.time()) - 60),
-    "of the future": _changed(nbf=int(time.time()) + 3600),
-    "issued in the future": _changed(iat=int(time.time()) + 3600),
+    "expired": _timed(exp=-60),
+    "of the future": _timed(nbf=3600),
+    "issued in the future": _timed(iat=3600),
     "no exp": lambda audience, issuer: jwt.encode(
         {k: v for k, v in issuer.payload(audience).items() if k != "exp"},
         issuer.key, algorithm="RS256", headers={"kid": issuer.kid},
@@ -308,3 +319,49 @@ def test_verified_years_later(environ: dict[str, str], issuer: Issuer, tmp_path:
     assert verified(tmp_path, issuer, policy)["reason"] == "identity-not-proved"
     evidence.unlink()
     assert verified(tmp_path, issuer, policy)["reason"] == "identity-not-proved"
+
+
+def test_what_no_token_proves_is_not_stated_as_if_it_did(
+    environ: dict[str, str], issuer: Issuer, tmp_path: Path
+) -> None:
+    environ |= {"GITHUB_ACTOR": "somebody", "GITHUB_JOB": "release"}
+    stated = signed(environ)
+    assert "actor" not in stated["run"]
+    assert stated["run"]["job"] == "release"
+    policy = POLICY.format(issuer=issuer.url)
+    assert verified(tmp_path, issuer, policy)["identity"] == "proved"
+    for name in ("job=release", "server_url=https://github.com"):
+        with pytest.raises(UsageError, match="no token proves"):
+            verified(tmp_path, issuer, policy, expect=name)
+    assert verified(tmp_path, issuer, policy, expect="run_id=42")["identity"] == "proved"
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("run", "actor", "somebody"),
+        ("run", "runId", "43"),
+        ("identity", "issuer", "https://issuer.example"),
+        ("identity", "tokenSha256", "0" * 64),
+    ],
+)
+def test_a_statement_that_says_more_than_its_token_is_not_proved(
+    environ: dict[str, str],
+    issuer: Issuer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+    name: str,
+    value: str,
+) -> None:
+    encode = Statement.encode
+
+    def forged(statement: Statement) -> bytes:
+        said = json.loads(encode(statement))
+        said["predicate"][part][name] = value
+        return json.dumps(said).encode()
+
+    monkeypatch.setattr(Statement, "encode", forged)
+    signed(environ)
+    answer = verified(tmp_path, issuer, POLICY.format(issuer=issuer.url))
+    assert (answer["verified"], answer["reason"]) == (False, "identity-not-proved")

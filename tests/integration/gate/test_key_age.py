@@ -1,6 +1,5 @@
 """The age of the key: the gate by day, the warning, the statement, and the auditor years later."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,7 @@ from signer.settings.given import Given
 from signer.settings.load import load
 from signer.settings.models import VerifySettings
 from signer.verify import job as verify_job
-from tests.integration.gate.support import POLICY, refused, signed, verified
+from tests.integration.gate.support import POLICY, refused, repin, signed, verified
 from tests.issuer import Issuer
 from tests.unit import runner
 from tests.unit.support import RecordedLog, payload_of, signed_statement
@@ -48,11 +47,9 @@ def made(directory: Path, age: timedelta) -> datetime:
 @pytest.fixture
 def limited(environ: dict[str, str], issuer: Issuer, tmp_path: Path) -> dict[str, str]:
     """The job, with a policy that limits the key's age to a year."""
-    policy = tmp_path / "policy.yml"
-    policy.write_text(with_age(POLICY.format(issuer=issuer.url)))
-    pin = hashlib.sha256(policy.read_bytes()).hexdigest()
-    summary = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
-    return {**environ, "INPUT_SIGNING-POLICY-SHA256": pin, **summary}
+    job = {**environ, "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
+    repin(job, with_age(POLICY.format(issuer=issuer.url)))
+    return job
 
 
 @pytest.fixture
@@ -112,15 +109,13 @@ def test_nobody_asks_for_a_date_that_no_rule_wants(
 
     monkeypatch.setattr(kms.KmsKey, "key_created", never)
     refused(limited, "asked", ProviderError)
-    policy = Path(environ["INPUT_SIGNING-POLICY"])
-    text = policy.read_text().replace(f", {YEAR}", "")
+    text = Path(environ["INPUT_SIGNING-POLICY"]).read_text().replace(f", {YEAR}", "")
     other = [
         "  - name: another provider's",
         "    runs: {repository: acme/x}",
         f"    may_sign_with: {{provider: azure_kv, {YEAR}}}",
     ]
-    policy.write_text(text + "\n".join(other))
-    environ["INPUT_SIGNING-POLICY-SHA256"] = hashlib.sha256(policy.read_bytes()).hexdigest()
+    repin(environ, text + "\n".join(other))
     assert "keyCreated" not in signed(environ)["signing"]
 
 

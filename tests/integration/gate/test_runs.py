@@ -1,6 +1,5 @@
 """The gate at run time: dangerous runs, weaker identity, and an issuer that rotates or is down."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 
 from signer.action import act
-from tests.integration.gate.support import POLICY, refused, signed
+from tests.integration.gate.support import POLICY, refused, repin, signed
 from tests.issuer import Issuer
 from tests.unit import runner
 from tests.unit.support import RecordedLog
@@ -21,12 +20,6 @@ ENVIRONMENT = {
     "GITHUB_EVENT_NAME": "push",
     "RUNNER_ENVIRONMENT": "github-hosted",
 }
-
-
-def repin(environ: dict[str, str], text: str) -> None:
-    """Put another policy in the place of the fixture's."""
-    Path(environ["INPUT_SIGNING-POLICY"]).write_text(text)
-    environ["INPUT_SIGNING-POLICY-SHA256"] = hashlib.sha256(text.encode()).hexdigest()
 
 
 def with_event(environ: dict[str, str], event: Any) -> dict[str, str]:

@@ -29,11 +29,12 @@ def _made(days: float) -> datetime:
     ],
 )
 def test_how_old_is_too_old(days: float, limit: int | None, status: str) -> None:
-    check = key_age(_made(days), None if limit is None else limit * DAY, "")
+    made = _made(days)
+    check = key_age(made, None if limit is None else limit * DAY, "")
     assert check.status == status
     assert bool(check.fix) == (status != "ok")
     assert check.exit_code == (4 if status == "fail" else 0)
-    assert f"{_made(days):%Y-%m-%d}" in check.detail
+    assert f"{made:%Y-%m-%d}" in check.detail
 
 
 def test_a_key_without_a_date_says_why() -> None:

@@ -119,7 +119,7 @@ def test_large_and_missing_files(tmp_path: Path) -> None:
         ("refs/heads/main", "main", "no ref looks like"),
         ("refs/heads/main", "refs/***", "three stars"),
         ("refs/heads/main", "refs/heads/" + "*a" * 7, "more than 6 stars"),
-        ("refs/heads/main", "refs/heads/" + "a" * 512, "longer than 512"),
+        ("refs/heads/main", "refs/heads/" + "a" * 1024, "longer than 1024"),
         ("ref_protected: true", "ref_protected: yes", "no ref_protected"),
         ("[push, schedule]", "pusg", "no event_name"),
         ("[push, schedule]", "[]", "at least 1"),

@@ -199,6 +199,8 @@ def test_the_request_id_is_taken_from_the_reports(aws: Aws) -> None:
         ("\naws: error: argument -x\n", "exit code 255", "aws: error: argument -x"),
         ("", "exit code 255", ""),
         (CUT_SHORT, "exit code 255", ""),
+        (V1.format(code="AccessDeniedException", message="no") + CUT_SHORT.replace("\n\n", "\n"),
+         "AccessDeniedException", "no"),
     ],
 )  # fmt: skip
 def test_nothing_of_the_reports_is_shown(aws: Aws, end: str, code: str, message: str) -> None:

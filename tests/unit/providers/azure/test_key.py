@@ -1,7 +1,9 @@
 """One key, whichever way it is reached: what is checked before and after signing."""
 
+import threading
 import time
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -57,6 +59,28 @@ def test_a_key_that_is_rotated_meanwhile_still_signs_as_what_it_said(calls: InMe
     calls.vault.add("policy")
     key.verify(key.sign(DIGEST), DIGEST)
     assert key.key_id == said
+
+
+def test_the_first_signature_is_made_alone_and_the_others_side_by_side(
+    calls: InMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = open_key("azure_kv", calls, _reference(calls))
+    signed, together = calls.sign, threading.Barrier(3, timeout=10)
+    first: list[bool] = []
+
+    def sign(*asked: Any) -> tuple[str, str]:
+        if first:
+            together.wait()
+        else:
+            first.append(True)
+            time.sleep(0.1)  # so that the others are there, and wait for it
+            assert together.n_waiting == 0
+        return signed(*asked)
+
+    monkeypatch.setattr(calls, "sign", sign)
+    with ThreadPoolExecutor(4) as pool:
+        for signature in pool.map(key.sign, [DIGEST] * 4):
+            key.verify(signature, DIGEST)
 
 
 def test_a_pinned_key_with_its_version_is_not_read(calls: InMemory) -> None:

@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from signer.assurance import Assurance, strongest_of
-from signer.crypto.algorithms import algorithm_named
+from signer.crypto.algorithms import ALGORITHMS, Scheme, algorithm_named
 from signer.durations import duration
 from signer.errors import GateError, UsageError
 from signer.gate import events, strict_yaml
@@ -37,6 +37,11 @@ MAX_PATTERN = 1024
 MAX_STARS = 6
 
 _STARS = re.compile(r"\*+")
+# GitHub, "Usernames" and "Repository names": letters, digits, - (of managed users _), and in
+# repositories _ and . as well. No part is . or .., which a path would take for a folder.
+_REPOSITORY = re.compile(r"(?!(.*/)?\.\.?(/|$))[\w.*-][\w.*/-]*[\w.*-]", re.ASCII)
+_LONGEST_ID = 20  # digits of 2**64
+
 _SIZE = re.compile(r"([0-9]{1,12})(B|KB|MB|GB)")
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
@@ -62,6 +67,18 @@ _SHAPES: dict[str, tuple[str, ...]] = {
     "repository_visibility": ("public", "private", "internal"),
 }
 _NOT_IN_ENVIRONMENT = ("job_workflow_ref", "environment", "repository_visibility")
+_STRONGEST_OF_SCHEME = {
+    Scheme.HMAC: Assurance.SHARED_SECRET,
+    Scheme.HASH: Assurance.DIGEST,
+}
+# What the full name of a provider's key looks like.
+_KEY_SHAPES = {
+    "aws": ("arn:*:kms:*:*:key/**", "arn:*:kms:*:*:alias/**"),
+    "azure": ("https://**/keys/**",),
+    "kms": ("alias/**", "urn:policy-audit:kms:key/**"),
+    "hmac": ("hmac:**",),
+    "sha256": ("sha256",),
+}
 _WITHOUT_AGE = ("hmac", "sha256")
 
 
@@ -206,25 +223,26 @@ class MaySignWith(_Strict):
     def _can_match(self) -> "MaySignWith":
         if self.max_key_age == timedelta(0):
             raise ValueError("can never match: no key is younger than max_key_age, which is 0")
+        for name in self.algorithm or ():
+            _require_covered(
+                name,
+                _STRONGEST_OF_SCHEME.get(ALGORITHMS[name].scheme, Assurance.MANAGED_KEY),
+                self.minimum_assurance,
+            )
         for provider in self.provider:
-            strongest = strongest_of(provider)
-            if not strongest.covers(self.minimum_assurance):
-                raise ValueError(
-                    f"can never match: {provider} gives {strongest} at most, "
-                    f"and minimum_assurance is {self.minimum_assurance}"
-                )
+            _require_covered(provider, strongest_of(provider), self.minimum_assurance)
             if self.max_key_age is not None and provider in _WITHOUT_AGE:
                 raise ValueError(
                     f"can never match: nothing is known of the age of what {provider} signs with, "
                     "and max_key_age asks for it"
                 )
-            starts = {"aws": "arn:", "azure": "https://"}.get(provider.split("_")[0])
-            for key in self.key or () if starts else ():
-                if len(self.provider) == 1 and not overlap(key, f"{starts}**"):
-                    raise ValueError(
-                        f"can never match: the key of {provider} is compared in full "
-                        f"({starts}…), and the rule says {key!r}"
-                    )
+        shapes = [shape for name in self.provider for shape in _KEY_SHAPES[name.split("_")[0]]]
+        for key in self.key or ():
+            if not any(overlap(key, shape) for shape in shapes):
+                raise ValueError(
+                    f"can never match: the key of {' or '.join(self.provider)} is compared in full "
+                    f"({' or '.join(shapes)}), and the rule says {key!r}"
+                )
         return self
 
 
@@ -346,9 +364,19 @@ def load(path: Path, *, sha256: str | None = None) -> PolicyFile:
     return PolicyFile(policy, digest, path)
 
 
+def _require_covered(what: str, strongest: Assurance, minimum: Assurance) -> None:
+    if not strongest.covers(minimum):
+        raise ValueError(
+            f"can never match: {what} gives {strongest} at most, and minimum_assurance is {minimum}"
+        )
+
+
 def _require_possible(name: str, pattern: str) -> None:
     if name.endswith("_id"):
-        possible = re.fullmatch(r"[0-9*]+", pattern) is not None
+        digits = len(pattern.replace("*", ""))
+        possible = re.fullmatch(r"[0-9*]+", pattern) is not None and digits <= _LONGEST_ID
+    elif name == "repository" and not _REPOSITORY.fullmatch(pattern):
+        possible = False
     else:
         shapes = _SHAPES.get(name)
         if shapes is None:

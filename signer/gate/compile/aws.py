@@ -119,12 +119,19 @@ def _trust(rule: Rule, provider: str) -> dict[str, Any]:
 
 
 def _ends(rule: Rule, repositories: tuple[str, ...]) -> list[str]:
-    # An issuer of GitHub Enterprise: STS knows its aud and sub only. Older servers leave a : in an
-    # environment's name as it is, which a * in the repository could reach.
+    # An issuer of GitHub Enterprise: STS knows its aud and sub only. Servers before 3.19 leave a :
+    # in an environment's name as it is, which a * in the repository could reach: in evil/r, an
+    # environment a/payments:b ends as a subject of **/payments does. Only a * that ends the
+    # repository, where any run of it may sign, has no text behind it that is to be found there.
     ends = subjects.contexts(rule)
-    if ends != ["*"] and any(is_glob(repository) for repository in repositories):
+    if any(
+        is_glob(repository if ends != ["*"] else repository.removesuffix("**"))
+        for repository in repositories
+    ):
         raise refused(
-            rule.name, "its repository is a glob, and of this issuer STS evaluates the subject only"
+            rule.name,
+            "its repository is a glob, and of this issuer STS evaluates the subject only; ** may "
+            "stand at the repository's end, where the rule names no ref and no environment",
         )
     return ends
 

@@ -15,7 +15,7 @@ from signer.gate.compile.protection import (
     repositories_of,
     rulesets_of,
 )
-from signer.gate.compile.terraform import aliases, document, label, labels, literal
+from signer.gate.compile.terraform import aliases, document, labels, literal
 from signer.gate.policy import SigningPolicy
 
 _PROVIDERS = {"github": {"source": "integrations/github", "version": ">= 6.0"}}
@@ -47,7 +47,8 @@ def terraform(policy: SigningPolicy, sha256: str) -> dict[str, Any]:
             "variable": {"reviewer_team_ids": variable},
             "data": {
                 "github_repository": {
-                    name: {**places[_owner(one)], "full_name": one} for one, name in names.items()
+                    name: {**places[_owner(one)], "full_name": literal(one)}
+                    for one, name in names.items()
                 }
             },
             "resource": {
@@ -71,7 +72,7 @@ def _environments(
         name = names[f"{one.repository} {one.name}"]
         common = {
             **places[_owner(one.repository)],
-            "repository": one.repository.partition("/")[2],
+            "repository": literal(one.repository.partition("/")[2]),
         }
         found[name] = {
             **common,
@@ -110,7 +111,7 @@ def _rulesets(policy: SigningPolicy, places: dict[str, dict[str, str]]) -> dict[
             rules[rule["type"]] = rule.get("parameters", True)
         found[f"{one['repository']} {body['name']}"] = {
             **places[_owner(one["repository"])],
-            "repository": one["repository"].partition("/")[2],
+            "repository": literal(one["repository"].partition("/")[2]),
             "name": literal(body["name"]),
             "target": body["target"],
             "enforcement": body["enforcement"],
@@ -121,8 +122,9 @@ def _rulesets(policy: SigningPolicy, places: dict[str, dict[str, str]]) -> dict[
 
 
 def _pins(names: dict[str, str], places: dict[str, dict[str, str]], sha256: str) -> dict[str, Any]:
+    owners = labels(places)
     return {
-        label(owner): {
+        owners[owner]: {
             **place,
             "variable_name": VARIABLE,
             "value": sha256,

@@ -8,7 +8,8 @@ containing :" and "Immutable subject claims". A repository's subjects have one o
 
 and CONTEXT is ``environment:NAME`` where the job has one, else ``pull_request`` for such an event,
 else ``ref:REF``. A ``:`` in a value is written ``%3A``; owners, names and refs have none. So a
-``*`` that stands for any text cannot reach past the part it stands in.
+``*`` that stands for any text cannot reach past the part it stands in. GitHub Enterprise Server
+before 3.19 leaves it as it is; it has subjects of the first form only.
 """
 
 from signer.gate.compile.rules import refused

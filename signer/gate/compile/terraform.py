@@ -64,7 +64,7 @@ def aliases(provider: str, owners: Iterable[str]) -> dict[str, dict[str, str]]:
     names = sorted(set(owners))
     if len(names) < 2:
         return {name: {} for name in names}
-    return {name: {"provider": f"{provider}.{label(name)}"} for name in names}
+    return {name: {"provider": f"{provider}.{its}"} for name, its in labels(names).items()}
 
 
 def document(

@@ -31,6 +31,29 @@ def runs(
 
 
 @st.composite
+def hostile_cases(
+    draw: st.DrawFn, values: Values, patterns: Values
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """A rule, and a run whose environment was named by somebody who has read the rule.
+
+    An environment can have any name: here it ends as a subject that the rule allows does.
+
+    Args:
+        draw: Hypothesis'.
+        values: what a run's claims can be.
+        patterns: what a rule's can be.
+    """
+    named = draw(runs(patterns, most=1))
+    run = {claim: draw(st.sampled_from(possible)) for claim, possible in values.items()}
+    filled = draw(st.sampled_from(named["repository"])).replace("**", draw(st.sampled_from("a/")))
+    ends = [f"{claim}:{one}" for claim in ("environment", "ref") for one in values[claim]]
+    end = draw(st.sampled_from(["b", *ends]))
+    start = draw(st.sampled_from(["", "x:", "x/", "@", "repo:"]))
+    run["environment"] = start + draw(st.sampled_from([f"{filled}:{end}", end]))
+    return named, {**run, "event_name": "push"}
+
+
+@st.composite
 def cases(
     draw: st.DrawFn, values: Values, patterns: Values, always: Iterable[str] = ()
 ) -> tuple[dict[str, Any], dict[str, str]]:

@@ -5,13 +5,16 @@ from typing import Any
 import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from signer.assurance import Assurance
+from signer.crypto.algorithms import ALGORITHMS, Scheme
 from signer.errors import UsageError
 from signer.gate.compile.aws import AUDIENCE, EXPRESSIBLE, compile_policy
-from signer.gate.matching import ask
+from signer.gate.matching import Request, ask
 from signer.gate.policy import SigningPolicy
 from tests.unit.gate.iam import allows, may_use_key
-from tests.unit.gate.strategies import cases
+from tests.unit.gate.strategies import cases, hostile_cases
 from tests.unit.gate.tokens import HOST, only, subject
 
 ASSUME = "sts:AssumeRoleWithWebIdentity"
@@ -32,11 +35,11 @@ VALUES: dict[str, list[str]] = {
     "repository_id": ["123", "1234"],
     "job_workflow_ref": [RUNS["job_workflow_ref"], "evil/ci/.github/workflows/sign.yml@refs/x"],
     "ref": ["refs/heads/main", "refs/heads/main/x", "refs/heads/a/b", "refs/tags/main"],
-    "environment": ["production", "production2", "a/b", "x:ref:refs/heads/main"],
+    "environment": ["production", "production2", "a/b", "x:ref:refs/heads/main", "a/payments:b"],
     "actor": ["ann", "eve"],
 }
 PATTERNS = {
-    "repository": [*VALUES["repository"], "acme/**", "**/payments"],
+    "repository": [*VALUES["repository"], "acme/**", "acme/pay**", "**/payments", "**me/**"],
     "repository_id": VALUES["repository_id"],
     "job_workflow_ref": [*VALUES["job_workflow_ref"], "acme/ci/**@refs/**"],
     "ref": ["refs/heads/main", "refs/heads/**", "refs/**/b"],
@@ -67,7 +70,7 @@ def trusts(compiled: dict[str, Any], known: dict[str, str | list[str]]) -> bool:
 
 
 @settings(max_examples=300)
-@given(cases(VALUES, PATTERNS), st.booleans())
+@given(st.one_of(cases(VALUES, PATTERNS), hostile_cases(VALUES, PATTERNS)), st.booleans())
 def test_the_gate_and_the_trust_policy_agree(
     case: tuple[dict[str, Any], dict[str, str]], immutable: bool
 ) -> None:
@@ -88,11 +91,44 @@ def test_the_gate_and_the_trust_policy_agree(
         {"repository": ["acme/**"], "ref": ["refs/heads/main"]},
         {**RUNS, "ref": "refs/tags/main", "environment": "x:ref:refs/heads/main"},
     ),
-    False,
+    (False, False),
 )
-@given(cases(VALUES, PATTERNS), st.booleans())
+@given(
+    cases(VALUES, PATTERNS),
+    # A server that has subjects with ids escapes.
+    st.sampled_from([(False, False), (False, True), (True, True)]),
+)
 def test_an_enterprises_trust_policy_is_never_wider(
-    case: tuple[dict[str, Any], dict[str, str]], escaped: bool
+    case: tuple[dict[str, Any], dict[str, str]], subjects: tuple[bool, bool]
+) -> None:
+    immutable, escaped = subjects
+    named, claims = case
+    rules = policy(named, issuer=ENTERPRISE)
+    try:
+        compiled = compile_policy(rules)
+    except UsageError:
+        event("refused")
+        return
+    sub = subject(claims, immutable=immutable, escaped=escaped)
+    trusted = trusts(compiled, {f"{ENTERPRISE}:sub": sub, f"{ENTERPRISE}:aud": AUDIENCE})
+    context_ = "environment" if "environment" in named else "ref"
+    allowed = ask(only(rules, {"repository", context_}), claims).rule is not None
+    told = "environment" in named or "ref" not in named or "environment" not in claims
+    assert trusted == allowed if told and escaped else not trusted or allowed
+    for claim in named.keys() - {"repository", context_}:
+        assert any(f": {claim} must be" in line for line in compiled["not-expressed"])
+
+
+@settings(max_examples=400)
+@example(
+    (
+        {"repository": ["**/payments"]},
+        {**RUNS, "repository": "evil/r", "environment": "a/payments:b"},
+    ),
+)
+@given(hostile_cases(VALUES, PATTERNS))
+def test_no_name_of_an_environment_opens_an_enterprises_role(
+    case: tuple[dict[str, Any], dict[str, str]],
 ) -> None:
     named, claims = case
     rules = policy(named, issuer=ENTERPRISE)
@@ -101,14 +137,10 @@ def test_an_enterprises_trust_policy_is_never_wider(
     except UsageError:
         event("refused")
         return
-    sub = subject(claims, immutable=False, escaped=escaped)
+    sub = subject(claims, immutable=False, escaped=False)
+    seen = only(rules, {"repository", "environment" if "environment" in named else "ref"})
     trusted = trusts(compiled, {f"{ENTERPRISE}:sub": sub, f"{ENTERPRISE}:aud": AUDIENCE})
-    context_ = "environment" if "environment" in named else "ref"
-    allowed = ask(only(rules, {"repository", context_}), claims).rule is not None
-    told = "environment" in named or "ref" not in named or "environment" not in claims
-    assert trusted == allowed if told and escaped else not trusted or allowed
-    for claim in named.keys() - {"repository", context_}:
-        assert any(f": {claim} must be" in line for line in compiled["not-expressed"])
+    assert not trusted or ask(seen, claims).rule is not None
 
 
 @pytest.mark.parametrize("immutable", [False, True])
@@ -147,10 +179,29 @@ def test_what_would_be_wider_is_refused(
     assert caught.value.code == "policy-not-compilable"
 
 
-def test_an_enterprises_subject_may_have_no_glob_before_its_end() -> None:
-    runs = {"repository": "acme/**", "ref": "refs/tags/v1"}
+@pytest.mark.parametrize(
+    "runs",
+    [
+        {"repository": "acme/**", "ref": "refs/tags/v1"},
+        {"repository": "**/payments"},
+        {"repository": "**/**"},
+        {"repository": ["acme/payments", "acme/**s"]},
+    ],
+)
+def test_an_enterprises_subject_may_have_no_glob_before_its_end(runs: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="subject only"):
         compile_policy(policy(runs, issuer=ENTERPRISE))
+
+
+def test_an_enterprises_repositories_may_end_in_a_glob() -> None:
+    compiled = compile_policy(policy({"repository": "acme/pay**"}, issuer=ENTERPRISE))
+    for repository, trusted in (("acme/payments", True), ("acme/other", False)):
+        sub = f"repo:{repository}:environment:a/pay:b"
+        known: dict[str, str | list[str]] = {
+            f"{ENTERPRISE}:sub": sub,
+            f"{ENTERPRISE}:aud": AUDIENCE,
+        }
+        assert trusts(compiled, known) is trusted
 
 
 KNOWN: dict[str, str | list[str]] = {
@@ -190,6 +241,28 @@ def test_each_algorithm_has_its_actions(algorithm: str | None, allowed: dict[str
         assert allows(role["permissions-policy"], action, known) is not mac
     for action in ("kms:GenerateMac", "kms:VerifyMac", "kms:DescribeKey"):
         assert allows(role["permissions-policy"], action, known) is mac
+
+
+def test_no_permission_is_for_an_algorithm_that_the_gate_never_allows() -> None:
+    for minimum in Assurance:
+        for name, algorithm in ALGORITHMS.items():
+            if algorithm.scheme is Scheme.HASH:
+                continue
+            mac = algorithm.scheme is Scheme.HMAC
+            try:
+                rules = policy(RUNS, algorithm=name, minimum_assurance=minimum)
+            except ValidationError:
+                assert mac
+                continue
+            [role] = compile_policy(rules)["roles"]
+            known: dict[str, str | list[str]] = {
+                "kms:ResourceAliases": ["alias/audit"],
+                "kms:MacAlgorithm": name,
+            }
+            given_ = Assurance.SHARED_SECRET if mac else Assurance.MANAGED_KEY
+            request = Request("aws_kms_sdk", (KEY,), name, given_)
+            assert ask(rules, RUNS, request).rule is not None
+            assert allows(role["permissions-policy"], "kms:GenerateMac", known) is mac
 
 
 @pytest.mark.parametrize("name", ["alias/audit", "key/1234"])

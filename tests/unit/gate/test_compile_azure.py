@@ -13,7 +13,7 @@ from signer.gate.matching import Request, ask
 from signer.gate.policy import SigningPolicy
 from signer.providers.azure import access
 from tests.unit.gate.entra import accepts, may
-from tests.unit.gate.strategies import cases
+from tests.unit.gate.strategies import cases, hostile_cases
 from tests.unit.gate.tokens import HOST, only, subject
 
 VAULT = "https://acme-audit.vault.azure.net/keys/"
@@ -62,8 +62,10 @@ def policy(runs: dict[str, Any], *, issuer: str = HOST, **sign: Any) -> SigningP
     )
 
 
-def token(claims: dict[str, str], *, immutable: bool, issuer: str = HOST) -> dict[str, str]:
-    sub = subject(claims, immutable=immutable)
+def token(
+    claims: dict[str, str], *, immutable: bool, issuer: str = HOST, escaped: bool = True
+) -> dict[str, str]:
+    sub = subject(claims, immutable=immutable, escaped=escaped)
     return {**claims, "sub": sub, "iss": f"https://{issuer}", "aud": AUDIENCE}
 
 
@@ -116,9 +118,13 @@ def test_the_gate_and_the_credentials_agree(
 
 
 @settings(max_examples=200)
-@given(cases(VALUES, VALUES), st.booleans())
+@given(
+    st.one_of(cases(VALUES, PATTERNS), hostile_cases(VALUES, PATTERNS)),
+    st.booleans(),
+    st.booleans(),
+)
 def test_another_issuers_credentials_are_never_wider(
-    case: tuple[dict[str, Any], dict[str, str]], immutable: bool
+    case: tuple[dict[str, Any], dict[str, str]], immutable: bool, escaped: bool
 ) -> None:
     named, run = case
     rules = policy(named, issuer="github.example/_services/token")
@@ -127,7 +133,9 @@ def test_another_issuers_credentials_are_never_wider(
     except UsageError:
         event("refused")
         return
-    shown = token(run, immutable=immutable, issuer="github.example/_services/token")
+    shown = token(
+        run, immutable=immutable, issuer="github.example/_services/token", escaped=escaped
+    )
     seen = seen_by_entra(named) & {"repository", "environment", "ref", "event_name"}
     assert not trusts(compiled, shown) or ask(only(rules, seen), run).rule is not None
     assert not trusts(compiled, token(run, immutable=immutable))

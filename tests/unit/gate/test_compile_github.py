@@ -162,6 +162,12 @@ def test_what_github_cannot_express_is_listed() -> None:
         assert [line for line in lines if words in line], words
 
 
+def test_the_largest_id_is_pinned() -> None:
+    largest = "9" * 20
+    done = steps({**RUNS, "repository_id": largest})
+    assert done[4][2]["selected_repository_ids"] == [int(largest)]
+
+
 def test_what_cannot_be_compiled() -> None:
     with pytest.raises(UsageError, match="exactly"):
         compile_policy(policy({"repository": "acme/**"}), DIGEST)
@@ -173,10 +179,12 @@ def test_what_cannot_be_compiled() -> None:
 
 
 def test_the_text_runs_as_the_steps_say_and_as_nothing_else(tmp_path: Path) -> None:
-    runs = {**RUNS, "repository": "acme/$(touch${IFS}evil)", "environment": "it's $(touch evil)"}
+    runs = {**RUNS, "environment": "it's $(touch evil)"}
     rules = policy(runs).model_dump(mode="json", exclude_none=True)
     rules["rules"][0]["name"] = "x; touch evil # `touch evil` $(touch evil)"
     compiled = compile_policy(SigningPolicy.model_validate(rules), DIGEST)
+    for one in compiled["steps"]:  # a name that no policy may have
+        one["path"] = one["path"].replace("acme/payments", "acme/$(touch${IFS}evil)")
     fake = tmp_path / "gh"
     fake.write_text('#!/bin/sh\nprintf "%s %s " "$3" "$4" >> calls; cat >> calls\n')
     fake.chmod(0o755)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from signer.gate.compile import (
     aws,
@@ -84,6 +85,15 @@ def whole(names: list[str], *, accounts: int = 1) -> SigningPolicy:
         for n, name in enumerate(names)
     ]
     return SigningPolicy.model_validate({"version": "1", "rules": rules})
+
+
+def renamed(policy: SigningPolicy, repositories: tuple[str, ...]) -> SigningPolicy:
+    """The policy with names that none may have: no text is code, wherever it comes from."""
+    rules = tuple(
+        rule.model_copy(update={"runs": rule.runs.model_copy(update={"repository": repositories})})
+        for rule in policy.rules
+    )
+    return policy.model_copy(update={"rules": rules})
 
 
 def documents(policy: SigningPolicy) -> dict[str, dict[str, Any]]:
@@ -193,6 +203,52 @@ def test_what_is_not_expressed_stands_at_the_head() -> None:
     for document in documents(whole(["one", "two"])).values():
         assert any("dangerous runs" in line or "names no environment" in line
                    for line in document["//"])  # fmt: skip
+
+
+PART = st.text(alphabet="${%}aA-_.", min_size=1, max_size=6)
+REPOSITORIES = st.lists(
+    st.builds("{}/{}".format, PART, PART), min_size=1, max_size=3, unique=True
+).map(tuple)
+
+
+@given(REPOSITORIES)
+def test_no_name_of_a_repository_is_code_or_hides_another(repositories: tuple[str, ...]) -> None:
+    made = github_terraform.terraform(renamed(whole(["one", "two"]), repositories), "0" * 64)
+    check(json.loads(json.dumps(made)))
+    data, resources = made["data"]["github_repository"], made["resource"]
+    full = [one["full_name"].replace("$${", "${").replace("%%{", "%{") for one in data.values()]
+    assert full == list(repositories)
+    owners = {one.partition("/")[0] for one in repositories}
+    pins = resources["github_actions_organization_variable"]
+    assert len(pins) == len(owners)
+    places = [one["provider"] for one in pins.values() if "provider" in one]
+    assert len(set(places)) == len(places) == (len(owners) if len(owners) > 1 else 0)
+    aliases = made["terraform"]["required_providers"]["github"].get("configuration_aliases", [])
+    assert sorted(aliases) == sorted(places)
+    pinned = [one for pin in pins.values() for one in pin["selected_repository_ids"]]
+    assert sorted(pinned) == sorted(f"${{data.github_repository.{name}.repo_id}}" for name in data)
+    names = {one.partition("/")[2] for one in repositories}
+    for kind in ("github_repository_environment", "github_repository_ruleset"):
+        its = {one["repository"] for one in resources[kind].values()}
+        assert {one.replace("$${", "${").replace("%%{", "%{") for one in its} == names
+
+
+def test_names_of_repositories_that_would_be_code() -> None:
+    evil = 'acme/${file(base64decode("L2V0Yy9ob3N0bmFtZQ=="))}'
+    check(github_terraform.terraform(renamed(whole(["one", "two"]), (evil,)), "0" * 64))
+    check(azure_terraform.terraform(azure.compile_policy(renamed(whole(["one"]), (evil,)))))
+    with pytest.raises(ValidationError, match="no repository looks like"):
+        documents(SigningPolicy.model_validate(renamed(whole(["one"]), (evil,)).model_dump()))
+
+
+@pytest.mark.parametrize("owners", [("a-b", "a_b"), ("Acme", "acme")])
+def test_owners_of_like_names_have_a_pin_each(owners: tuple[str, str]) -> None:
+    names = tuple(f"{owner}/x" for owner in owners)
+    made = github_terraform.terraform(renamed(whole(["one"]), names), "0" * 64)
+    check(made)
+    pins = made["resource"]["github_actions_organization_variable"]
+    assert len({one["provider"] for one in pins.values()}) == 2
+    assert len(made["terraform"]["required_providers"]["github"]["configuration_aliases"]) == 2
 
 
 @given(st.text(alphabet="${%}a\n"))

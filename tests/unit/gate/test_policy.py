@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from signer.assurance import Assurance
 from signer.cli import parser
@@ -105,7 +106,18 @@ def test_large_and_missing_files(tmp_path: Path) -> None:
         ("acme/payments", "\u202eacme/payments", "has a character that cannot be seen"),
         ("acme/payments", "acme-payments", "no repository looks like"),
         ("acme/payments", "'*'", "no repository looks like"),
+        ("acme/payments", "'acme/${file(1)}'", "no repository looks like"),
+        ("acme/payments", "acme/pay:ments", "no repository looks like"),
+        ("acme/payments", "acme/päyments", "no repository looks like"),
+        ("acme/payments", "acme@1/payments@2", "no repository looks like"),
+        ("acme/payments", "acme/pay ments**", "no repository looks like"),
+        ("acme/payments", "acme/", "no repository looks like"),
+        ("acme/payments", "acme/..", "no repository looks like"),
+        ("acme/payments", "./payments", "no repository looks like"),
         ("0123", "abc", "no repository_id looks like"),
+        ("0123", "1" * 21, "no repository_id looks like"),
+        ("0123", "1" * 400, "no repository_id looks like"),
+        ("0123", "1*" + "1" * 20, "no repository_id looks like"),
         ("refs/heads/main", "main", "no ref looks like"),
         ("refs/heads/main", "refs/***", "three stars"),
         ("refs/heads/main", "refs/heads/" + "*a" * 7, "more than 6 stars"),
@@ -116,7 +128,15 @@ def test_large_and_missing_files(tmp_path: Path) -> None:
         ("[push, schedule]", "pull_request_target", "allow_dangerous"),
         ("provider: kms,", "provider: kms, minimum_assurance: managed-key,", "kms gives"),
         ("provider: kms,", "provider: kms, algorithm: MD5,", "MD5"),
+        ("provider: kms,", "provider: kms, minimum_assurance: software-key, algorithm: HS256,",
+         "HMAC_SHA_256 gives shared-secret at most"),
+        ("provider: kms,", "provider: kms, algorithm: SHA_256, minimum_assurance: shared-secret,",
+         "SHA_256 gives digest at most"),
         ("provider: kms,", "provider: aws_kms_sdk, key: alias/audit,", "compared in full"),
+        ("provider: kms,", "provider: [aws_kms, aws_kms_sdk], key: alias/x,", "compared in full"),
+        ("provider: kms,", "provider: azure_kv, key: 'https://v.vault.azure.net/secrets/a',",
+         "compared in full"),
+        ("provider: kms,", "provider: kms, key: policy-audit,", "compared in full"),
         ("      repository: acme/payments\n      repository_id: 0123\n", "", "no repository"),
         ("version: 1", "version: 1\nissuer: http://example.org", "https"),
         ("event_name:", "workflow_ref: acme/other/.github/workflows/a.yml@x\n      event_name:",
@@ -134,6 +154,33 @@ def test_what_is_wrong_is_an_error(tmp_path: Path, old: str, new: str, said: str
     assert caught.value.code == "policy-invalid"
     assert said in caught.value.message
     assert "tuple should have at least 1 item after validation, not 0" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", "A-b_c/.github", "acme/x.y-z_0", "acme/...", "acme/*", "**", "*/x", "ac**"]
+)
+def test_names_of_repositories(tmp_path: Path, name: str) -> None:
+    policy = loaded(tmp_path, GOOD.replace("acme/payments", f"'{name}'"))
+    assert policy.rules[0].runs.repository == (name,)
+
+
+@given(st.text(alphabet="aZ0_.-/*${}%: @\u00e9", max_size=12))
+def test_a_repository_has_only_what_github_allows_in_a_name(name: str) -> None:
+    runs = {"repository": name}
+    rules = [{"name": "one", "runs": runs, "may_sign_with": {"provider": "kms"}}]
+    try:
+        SigningPolicy.model_validate({"version": "1", "rules": rules})
+    except ValidationError:
+        return
+    assert not set(name) & set("${}%: @\u00e9")
+    if "*" not in name:
+        assert re.fullmatch(r"[\w.-]+/[\w.-]+", name)
+
+
+@pytest.mark.parametrize("number", ["1", "9" * 20, "12*", "*"])
+def test_ids(tmp_path: Path, number: str) -> None:
+    policy = loaded(tmp_path, GOOD.replace("0123", f"'{number}'"))
+    assert policy.rules[0].runs.repository_id == (number,)
 
 
 def test_rules_that_repeat_one(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from signer.assurance import Assurance
+from signer.gate.compile.aws import compile_policy
 from signer.gate.matching import Request, ask
 from signer.gate.policy import load
 
@@ -91,17 +92,20 @@ def test_the_sample_policy_allows_the_sample_caller_alone(tmp_path: Path) -> Non
     request = Request("aws_kms_sdk", (key,), "ECDSA_SHA_256", Assurance.MANAGED_KEY, 1000)
     claims = {
         "job_workflow_ref": f"acme/policy-audit-signer/.github/workflows/sign.yml@{commit}",
+        "repository": "acme/payments",
         "repository_owner_id": "9876543",
         "ref": "refs/heads/main",
         "event_name": "push",
         "runner_environment": "github-hosted",
     }
     assert ask(policy, claims, request).rule is policy.rules[0]
+    assert len(compile_policy(policy)["roles"]) == 1
     for other in (
         {"job_workflow_ref": claims["job_workflow_ref"].replace("acme", "eve")},
         {"job_workflow_ref": claims["job_workflow_ref"].replace(commit, "refs/heads/main")},
         {"job_workflow_ref": claims["job_workflow_ref"].replace("sign.yml", "other.yml")},
         {"repository_owner_id": "1"},
+        {"repository": "acme-evil/payments"},
         {"runner_environment": "self-hosted"},
     ):
         assert ask(policy, {**claims, **other}, request).rule is None

@@ -42,7 +42,11 @@ def compile_policy(policy: SigningPolicy, sha256: str) -> dict[str, Any]:
     require_token(policy)
     environments, repositories = environments_of(policy), repositories_of(policy)
     if not repositories:
-        raise refused("the policy", "no rule names a repository exactly")
+        raise refused(
+            "the policy",
+            "no rule names a repository exactly: set the "
+            f"organization's variable {VARIABLE} to {sha256} by hand",
+        )
     steps = [step for one in environments for step in _environment_steps(one)]
     steps += [_ruleset_step(one) for one in rulesets_of(policy)]
     steps += _pin_steps(repositories, ids_of(policy), sha256)

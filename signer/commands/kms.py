@@ -69,13 +69,11 @@ def _operation(
     )
 
     def run(arguments: argparse.Namespace, environ: Mapping[str, str], _log: Log) -> int:
+        from signer.kms.directory import default_directory
         from signer.kms.service import EmbeddedKms
-        from signer.settings.models import default_kms_directory
 
         said = environ.get("POLICY_KMS_DIRECTORY")
-        directory = arguments.kms_directory or (
-            Path(said) if said else default_kms_directory(environ)
-        )
+        directory = arguments.kms_directory or (Path(said) if said else default_directory(environ))
         job(EmbeddedKms(directory), arguments)
         return 0
 

@@ -10,13 +10,13 @@ from signer.doctor.check import Check, fail, ok, skip, warn
 from signer.doctor.findings import Findings
 from signer.doctor.key_policy import role_of
 from signer.errors import ProviderError, SignerError
+from signer.open_provider import aws_access
 from signer.providers.aws.access import Access
 from signer.providers.aws.api import Api
 from signer.providers.aws.calls import AwsFailure, Calls
 from signer.providers.aws.failures import Place, explain
 from signer.providers.aws.policy import Statement, key_statement
 from signer.providers.aws.reference import KeyReference, RoleReference, choose_region, parse_key
-from signer.providers.choose import aws_access
 from signer.providers.host import Host
 from signer.settings.models import SignSettings
 

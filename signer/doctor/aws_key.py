@@ -19,13 +19,13 @@ from signer.doctor.findings import Findings
 from signer.doctor.identity import seconds_ahead
 from signer.doctor.key_policy import who_else
 from signer.errors import ProviderError, SignerError, UsageError, VerificationError
+from signer.open_provider import pinned_key
 from signer.providers import Provider
 from signer.providers.aws.api import Api
 from signer.providers.aws.calls import Answer, AwsFailure
 from signer.providers.aws.failures import Place, explain
 from signer.providers.aws.key import creation_date, find_key
 from signer.providers.aws.reference import KeyReference
-from signer.providers.choose import pinned_key
 from signer.settings.models import SignSettings
 
 READS = ("kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetPublicKey")

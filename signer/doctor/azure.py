@@ -13,11 +13,11 @@ from signer.doctor.check import Check, fail, ok, skip, warn
 from signer.doctor.findings import Findings
 from signer.doctor.identity import seconds_ahead
 from signer.errors import SignerError
+from signer.open_provider import azure_access, pinned_key
 from signer.providers.azure.access import Access
 from signer.providers.azure.jwk import VaultKey
 from signer.providers.azure.key import Calls, open_key, use_key
 from signer.providers.azure.names import Reference, parse_key
-from signer.providers.choose import azure_access, pinned_key
 from signer.providers.host import Host
 from signer.settings.models import SignSettings
 

@@ -17,7 +17,7 @@ from signer.github.host import host_of
 from signer.github.masking import secrets_in, secrets_of
 from signer.github.paths import JobPaths
 from signer.log import Log
-from signer.providers.choose import provider_name, require_assurance
+from signer.open_provider import provider_name, require_assurance
 from signer.providers.host import Host
 from signer.settings.given import Given
 from signer.settings.load import load

@@ -7,10 +7,11 @@ from signer.doctor.check import Check, fail, ok, warn
 from signer.doctor.findings import Findings
 from signer.doctor.runner import can_make
 from signer.errors import ProviderError, SignerError
+from signer.kms.directory import default_directory
+from signer.open_provider import open_chosen
 from signer.providers import kms
-from signer.providers.choose import open_chosen
 from signer.providers.host import Host
-from signer.settings.models import SignSettings, default_kms_directory
+from signer.settings.models import SignSettings
 
 
 def look_at_kms(settings: SignSettings, host: Host, found: Findings) -> None:
@@ -24,7 +25,7 @@ def look_at_kms(settings: SignSettings, host: Host, found: Findings) -> None:
     from signer.kms.service import EmbeddedKms
 
     try:
-        directory = settings.kms_directory or default_kms_directory(host.environ)
+        directory = settings.kms_directory or default_directory(host.environ)
     except SignerError as error:
         found.add(fail("kms-directory", error))
         found.skip_rest("see kms-directory", "key")

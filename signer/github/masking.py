@@ -14,7 +14,7 @@ SECRET_VARIABLES = (
 )
 
 # A variable may name a secret that is kept elsewhere; a name is not secret.
-_REFERENCES = ("aws-secretsmanager:",)
+_REFERENCES = ("aws-secretsmanager:", "azure-keyvault:")
 
 # Masking shorter text would blacken half of every log and hide nothing.
 _SHORTEST = 4

@@ -1,6 +1,5 @@
 """The settings of each mode, as a workflow, the environment or a command line may give them."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, SecretBytes
 
 from signer.assurance import Assurance
 from signer.audit.formats import AuditFormat
-from signer.errors import UsageError
 from signer.settings.given import kebab
 from signer.settings.values import (
     AlgorithmName,
@@ -218,23 +216,6 @@ def fields_of(model: type[Settings]) -> dict[str, str]:
         for name, field in model.model_fields.items()
         if name != "signing_key"
     }
-
-
-def default_kms_directory(environ: Mapping[str, str]) -> Path:
-    """Where the embedded KMS lives by default (XDG Base Directory Specification).
-
-    Raises:
-        UsageError: ``setting-missing``: this user has no home directory.
-    """
-    data = environ.get("XDG_DATA_HOME") or str(Path(environ.get("HOME") or "~", ".local/share"))
-    try:
-        return Path(data).expanduser() / "policy-audit-signer" / "kms"
-    except RuntimeError as error:
-        raise UsageError(
-            "setting-missing",
-            f"kms-directory is not set, and {data!r} leads to no home directory",
-            fix="set kms-directory (or POLICY_KMS_DIRECTORY).",
-        ) from error
 
 
 def is_flag(model: type[Settings], name: str) -> bool:

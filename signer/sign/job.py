@@ -12,9 +12,9 @@ from signer.github.paths import JobPaths
 from signer.github.run import run_of
 from signer.job_files import Result, find_files
 from signer.log import Log
+from signer.open_provider import open_provider
 from signer.progress import Progress
 from signer.providers import Provider
-from signer.providers.choose import open_provider
 from signer.providers.host import Host
 from signer.settings.models import SignSettings
 from signer.sign.signing import SignedAudit, output_folder, sign_audit_files

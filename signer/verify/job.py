@@ -19,8 +19,8 @@ from signer.github.host import host_of
 from signer.github.paths import JobPaths
 from signer.job_files import Result, find_files
 from signer.log import Log
+from signer.open_provider import open_provider
 from signer.progress import Progress, progress_of
-from signer.providers.choose import open_provider
 from signer.providers.host import Host
 from signer.settings.models import VerifySettings
 from signer.small_files import read_small_file

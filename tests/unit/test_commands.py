@@ -202,3 +202,8 @@ def test_a_stream_that_takes_no_more_is_no_error() -> None:
 
     TerminalLog({}, Full()).info("x")
     RunnerLog({}, Full()).warning("x", "y")
+
+
+@pytest.mark.parametrize("reference", ["aws-secretsmanager:audit", "azure-keyvault:vault/audit"])
+def test_the_name_of_a_secret_that_is_kept_elsewhere_is_not_masked(reference: str) -> None:
+    assert secrets_in({"POLICY_SIGNING_KEY": reference}) == []

@@ -7,6 +7,7 @@ import pytest
 
 from signer.assurance import Assurance
 from signer.errors import SettingsError
+from signer.kms.directory import default_directory
 from signer.settings.conflicts import NOT_YET
 from signer.settings.given import Given, variable_for
 from signer.settings.load import load
@@ -14,7 +15,6 @@ from signer.settings.models import (
     Settings,
     SignSettings,
     VerifySettings,
-    default_kms_directory,
     fields_of,
 )
 
@@ -245,8 +245,8 @@ def test_a_value_that_is_not_utf8_is_a_problem_and_no_crash(value: str) -> None:
 
 
 def test_the_embedded_kms_lives_in_the_users_data_directory() -> None:
-    assert default_kms_directory({"XDG_DATA_HOME": "/d"}) == Path("/d/policy-audit-signer/kms")
-    assert default_kms_directory({"HOME": "/h"}) == Path("/h/.local/share/policy-audit-signer/kms")
+    assert default_directory({"XDG_DATA_HOME": "/d"}) == Path("/d/policy-audit-signer/kms")
+    assert default_directory({"HOME": "/h"}) == Path("/h/.local/share/policy-audit-signer/kms")
 
 
 @pytest.mark.parametrize("provider", ["", "kms", "hmac", "sha256"])

@@ -3,8 +3,9 @@
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from signer.providers.aws.calls import Answer, AwsFailure, Calls, Credentials
 from signer.providers.aws.failures import Place, explain
@@ -41,6 +42,15 @@ _PASSING = frozenset(
         "TooManyRequestsException",
     }
 )
+# What is used of answers (KMS API reference, "Response Elements" of each): another service at
+# AWS_ENDPOINT_URL may answer something else.
+_MEMBERS = {
+    "kms:DescribeKey": ("KeyMetadata.Arn",),
+    "kms:GetPublicKey": ("KeyId", "PublicKey"),
+    "kms:Sign": ("KeyId", "Signature"),
+    "kms:GenerateMac": ("KeyId", "Mac"),
+    "kms:GetKeyPolicy": ("Policy",),
+}
 # KMS Developer Guide, "Key states of AWS KMS keys": both end by themselves.
 _STATE_THAT_PASSES = re.compile(r"\b(creating|updating)\b", re.IGNORECASE)
 
@@ -96,7 +106,7 @@ class Api:
 
         try:
             answer = retry(
-                lambda: self.calls.call(operation, parameters, deadline),
+                lambda: _whole(operation, self.calls.call(operation, parameters, deadline)),
                 pause_asked=pause_asked,
                 deadline=deadline - self.calls.longest_attempt,
                 what=operation,
@@ -118,3 +128,13 @@ class Api:
     def with_credentials(self, credentials: Credentials) -> "Api":
         """The same, signed in."""
         return replace(self, calls=self.calls.with_credentials(credentials))
+
+
+def _whole(operation: str, answer: Answer) -> Answer:
+    for member in _MEMBERS.get(operation, ()):
+        value: Any = answer
+        for name in member.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if value is None:
+            raise AwsFailure("UnreadableOutput", f"the answer of {operation} has no {member}")
+    return answer

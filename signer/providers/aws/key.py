@@ -271,7 +271,7 @@ def _mac_key(api: Api, key: KeyReference, algorithm: str | None) -> tuple[str, s
     if algorithm is not None and key.is_key_arn:
         return key.text, f"HMAC_{algorithm_named(algorithm).rpartition('_')[2]}"
     metadata = api.ask("kms:DescribeKey", KeyId=key.text)["KeyMetadata"]
-    arn, spec = str(metadata["Arn"]), str(metadata["KeySpec"])
+    arn, spec = str(metadata["Arn"]), str(metadata.get("KeySpec"))
     if spec not in KEY_SPECS or metadata.get("KeyUsage") != "GENERATE_VERIFY_MAC":
         raise explain(
             AwsFailure(

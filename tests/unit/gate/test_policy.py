@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +74,12 @@ BAD_YAML: dict[str, str | bytes] = {
 }
 
 
+@pytest.mark.timeout(20)  # a bomb would take for ever
 @pytest.mark.parametrize("name", BAD_YAML)
 def test_yaml_that_is_not_plain(tmp_path: Path, name: str) -> None:
-    began = time.monotonic()
     with pytest.raises(UsageError) as caught:
         loaded(tmp_path, BAD_YAML[name])
     assert caught.value.code == "policy-not-yaml"
-    assert time.monotonic() - began < 2
 
 
 def test_large_and_missing_files(tmp_path: Path) -> None:

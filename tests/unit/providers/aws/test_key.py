@@ -11,7 +11,7 @@ import pytest
 from signer.errors import ProviderError, UsageError, VerificationError
 from signer.kms.service import EmbeddedKms
 from signer.providers.aws import key as aws_key
-from signer.providers.aws.calls import AwsFailure
+from signer.providers.aws.calls import Answer, AwsFailure
 from signer.providers.aws.reference import parse_key
 
 from .support import REGION, FakeCalls, Said, arn_of
@@ -125,6 +125,26 @@ def test_the_date_is_asked_for_when_it_is_wanted_and_once(kms_directory: Path) -
     assert key.key_created() == key.key_created()
     assert calls.operations.count("kms:DescribeKey") == 1
     assert calls.asked[-1][1] == {"KeyId": key.key_id}
+
+
+@pytest.mark.parametrize(
+    ("operation", "answer", "missing"),
+    [
+        ("GetPublicKey", {}, "KeyId"),
+        ("GetPublicKey", {"KeyId": "arn:…", "KeyUsage": "SIGN_VERIFY"}, "PublicKey"),
+        ("Sign", {"Signature": b"x"}, "KeyId"),
+        ("DescribeKey", {"KeyMetadata": "none"}, "KeyMetadata.Arn"),
+    ],
+)
+def test_what_answers_something_else_is_told_and_no_crash(
+    kms_directory: Path, operation: str, answer: Answer, missing: str
+) -> None:
+    calls = FakeCalls(kms_directory)
+    setattr(calls, operation, lambda **_parameters: answer)
+    with pytest.raises(ProviderError, match=f"the answer of kms:{operation} has no {missing}"):
+        _sign(
+            _open(calls, "alias/HMAC_384" if operation == "DescribeKey" else "alias/ECC_NIST_P256")
+        )
 
 
 MADE = datetime(2025, 6, 30, 22, 1, 2, tzinfo=UTC)

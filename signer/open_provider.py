@@ -10,7 +10,7 @@ from signer.providers import Provider
 from signer.providers.aws.reference import SECRET_SCHEME
 from signer.providers.azure.names import SECRET_PREFIX
 from signer.providers.host import Host
-from signer.settings.models import Settings, default_kms_directory
+from signer.settings.models import Settings
 
 if TYPE_CHECKING:
     from signer.crypto.keys import PublicKey
@@ -79,11 +79,12 @@ def open_chosen(
     if name in ("azure_kv_sdk", "azure_kv"):
         return _open_azure(name, settings, host)
     if name == "kms":
+        from signer.kms.directory import default_directory
         from signer.providers import kms
 
         return kms.open_key(
             settings.kms_key,
-            settings.kms_directory or default_kms_directory(host.environ),
+            settings.kms_directory or default_directory(host.environ),
             settings.algorithm,
             create=create_keys,
         )

@@ -61,8 +61,8 @@ def refuse_existing(paths: list[Path], *, overwrite: bool) -> None:
 def _exists(path: Path) -> OutputError:
     return OutputError(
         "output-exists",
-        f"{path} is already there; nothing was written",
-        fix="move it away, set output-directory, or set overwrite: true to replace it.",
+        f"{path} is already there, and is not replaced",
+        fix="move it away, set output-directory, or set overwrite: true (--overwrite).",
     )
 
 

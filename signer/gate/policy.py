@@ -287,6 +287,8 @@ class SigningPolicy(_Strict):
         parts = urlsplit(self.issuer)
         if parts.scheme != "https" or not parts.netloc or parts.query or parts.fragment:
             raise ValueError(f"issuer must be an https URL, not {self.issuer!r}")
+        if self.issuer.endswith("/"):
+            raise ValueError(f"issuer must not end with /: no token says so ({self.issuer!r})")
         names: set[str] = set()
         earlier: list[tuple[Any, ...]] = []
         for rule in self.rules:

@@ -137,6 +137,7 @@ def test_large_and_missing_files(tmp_path: Path) -> None:
         ("provider: kms,", "provider: kms, key: policy-audit,", "compared in full"),
         ("      repository: acme/payments\n      repository_id: 0123\n", "", "no repository"),
         ("version: 1", "version: 1\nissuer: http://example.org", "https"),
+        ("version: 1", "version: 1\nissuer: https://example.org/", "must not end with /"),
         ("event_name:", "workflow_ref: acme/other/.github/workflows/a.yml@x\n      event_name:",
          "of another repository"),
         ("ref_protected: true\n", "environment: prod\n", "identity: environment"),

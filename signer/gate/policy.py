@@ -14,9 +14,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -24,36 +22,29 @@ from pydantic import (
 )
 
 from signer.assurance import Assurance, strongest_of
-from signer.crypto.algorithms import ALGORITHMS, Scheme, algorithm_named
-from signer.durations import duration
+from signer.crypto.algorithms import ALGORITHMS, Scheme
 from signer.errors import GateError, UsageError
 from signer.gate import events, strict_yaml
 from signer.gate.globs import is_glob, matches, overlap
+from signer.gate.values import (
+    Algorithms,
+    Boolean,
+    Dangers,
+    Duration,
+    Name,
+    Patterns,
+    Providers,
+    Size,
+)
 from signer.small_files import read_small_file
 
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 MAX_RULES = 100
-MAX_PATTERN = 1024
-MAX_STARS = 6
 
-_STARS = re.compile(r"\*+")
 # GitHub, "Usernames" and "Repository names": letters, digits, - (of managed users _), and in
 # repositories _ and . as well. No part is . or .., which a path would take for a folder.
 _REPOSITORY = re.compile(r"(?!(.*/)?\.\.?(/|$))[\w.*-][\w.*/-]*[\w.*-]", re.ASCII)
 _LONGEST_ID = 20  # digits of 2**64
-
-_SIZE = re.compile(r"([0-9]{1,12})(B|KB|MB|GB)")
-_SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-
-Danger = Literal[
-    "pull_request_target",
-    "pull_request_from_fork",
-    "workflow_run_from_fork",
-    "self_hosted_in_public",
-]
-ProviderName = Literal[
-    "kms", "hmac", "sha256", "aws_kms", "aws_kms_sdk", "azure_kv", "azure_kv_sdk"
-]
 
 # What a claim of this name can look like: a pattern that overlaps none of these never matches.
 _SHAPES: dict[str, tuple[str, ...]] = {
@@ -80,84 +71,6 @@ _KEY_SHAPES = {
     "sha256": ("sha256",),
 }
 _WITHOUT_AGE = ("hmac", "sha256")
-
-
-def _as_list(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
-
-
-def _printable(value: str) -> str:
-    if not value.isprintable():
-        raise ValueError("has a character that cannot be seen")
-    return value
-
-
-def _pattern(value: Any) -> Any:
-    if not isinstance(value, str) or not value:
-        raise ValueError("must be text that is not empty")
-    _printable(value)
-    if "***" in value:
-        raise ValueError("has three stars; * stops at /, ** does not")
-    if len(value) > MAX_PATTERN:
-        raise ValueError(f"is longer than {MAX_PATTERN} characters")
-    if len(_STARS.findall(value)) > MAX_STARS:
-        raise ValueError(f"has more than {MAX_STARS} stars; list what is meant")
-    return value
-
-
-def _size(value: Any) -> Any:
-    if isinstance(value, str):
-        match = _SIZE.fullmatch(value)
-        if match is None:
-            raise ValueError("must be a number and B, KB, MB or GB, such as 50MB")
-        return int(match[1]) * _SIZES[match[2]]
-    return value
-
-
-def _algorithm(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("must be the name of an algorithm")
-    try:
-        return algorithm_named(value)
-    except UsageError as error:
-        raise ValueError(f"{error.message}; {error.fix}") from None
-
-
-def _boolean(value: Any) -> Any:
-    if isinstance(value, str):
-        if value not in ("true", "false"):
-            raise ValueError("must be true or false")
-        return value == "true"
-    return value
-
-
-Pattern = Annotated[str, BeforeValidator(_pattern)]
-Patterns = Annotated[
-    tuple[Pattern, ...],
-    BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
-    Field(min_length=1, max_length=200),
-]
-Algorithms = Annotated[
-    tuple[Annotated[str, BeforeValidator(_algorithm)], ...],
-    BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
-    Field(min_length=1),
-]
-Providers = Annotated[
-    tuple[ProviderName, ...],
-    BeforeValidator(_as_list, json_schema_input_type=ProviderName | list[ProviderName]),
-    Field(min_length=1),
-]
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(
-        duration,
-        json_schema_input_type=Annotated[str, Field(pattern=r"^[0-9]{1,6}[smhd]$")],
-    ),
-]
-Dangers = Annotated[
-    tuple[Danger, ...],
-    BeforeValidator(_as_list, json_schema_input_type=Danger | list[Danger]),
-]
 
 
 class _Strict(BaseModel):
@@ -214,10 +127,8 @@ class MaySignWith(_Strict):
     algorithm: Algorithms | None = None
     minimum_assurance: Assurance = Assurance.DIGEST
     max_key_age: Duration | None = None
-    max_audit_file: Annotated[int, BeforeValidator(_size, json_schema_input_type=str)] | None = None
-    plain_signature: Annotated[
-        bool, BeforeValidator(_boolean, json_schema_input_type=bool | str)
-    ] = False
+    max_audit_file: Size | None = None
+    plain_signature: Boolean = False
 
     @model_validator(mode="after")
     def _can_match(self) -> "MaySignWith":
@@ -249,7 +160,7 @@ class MaySignWith(_Strict):
 class Rule(_Strict):
     """Who may sign with what."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
+    name: Name
     runs: Runs
     may_sign_with: MaySignWith
     allow_dangerous: Dangers = ()

@@ -1,5 +1,6 @@
 """The signing job of the action and of the command line: its log and its results."""
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ _ROTATION = {
     "aws": "make a new key and point the alias at it (docs/aws.md, Rotation)",
     "azure": "az keyvault key rotate (docs/azure.md, Which key)",
 }
+
+# What actions/upload-artifact's glob gives a meaning to (actions/toolkit, packages/glob).
+_PATTERN = re.compile(r"[*?\[\\]|^[!#~]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +104,12 @@ def _sign(
     dated = gate is not None and gate.asks_key_age(settings.provider)
     provider = open_provider(settings, host, dated=dated)
     _announce(provider, log)
+    run = run_of(host.environ)
     audits = sign_audit_files(
         files,
         settings,
         provider,
-        run=run_of(host.environ),
+        run=run,
         workspace=paths.workspace,
         gate=gate,
         count_decisions=count_decisions,
@@ -127,6 +132,12 @@ def _sign(
         log.warning("policy audit: key age", key_age)
     kept = [[one.audit.path, *reversed(one.targets.paths())] for one in audits]
     shown = [paths.shown(path) for few in kept for path in few]
+    if patterns := [path for path in shown if _PATTERN.search(path)] if run else []:
+        log.warning(
+            "policy audit: names that are patterns",
+            f"actions/upload-artifact takes {patterns[0]} for a pattern, and may leave the file "
+            "out: copy the files into a folder and upload that, or rename them",
+        )
     return Signed(audits, provider, results, shown, key_age)
 
 

@@ -246,6 +246,15 @@ def test_a_signed_audit_that_is_missing_is_a_no(step: Step) -> None:
     assert step.outputs["reason"] == "bundle-not-found"
 
 
+def test_a_name_that_an_upload_takes_for_a_pattern_is_warned_of(step: Step) -> None:
+    step.run(audit_file="audit.jsonl")
+    assert not any("pattern" in warning for warning in step.log.warnings)
+    (step.workspace / "audit[1].jsonl").write_bytes(EVENTS)
+    assert step.run(audit_file="audit?1?.jsonl") == 0
+    [warning] = [warning for warning in step.log.warnings if "pattern" in warning]
+    assert "upload-artifact takes audit[1].jsonl for a pattern" in warning
+
+
 def test_the_log_says_what_was_verified(step: Step) -> None:
     step.run(audit_file="audit.jsonl")
     assert step.run(mode="verify", audit_file="audit.jsonl", integrity_only="true") == 0
@@ -383,7 +392,9 @@ def test_a_file_name_breaks_out_of_nothing(step: Step, capsys: pytest.CaptureFix
     step.log = RunnerLog({})  # type: ignore[assignment]
     assert step.run(audit_file="odd/*", provider="kms") == 0
     assert step.outputs["files"].split("\n")[0] == f"odd/{name}"
-    assert runner.commands(capsys.readouterr().out) == []
+    [warning] = runner.commands(capsys.readouterr().out)
+    assert warning.name == "warning"
+    assert dict(warning.properties) == {"title": "policy audit: names that are patterns"}
     summary = step.summary.read_text()
     assert "<script>" not in summary
     assert "##[" not in summary

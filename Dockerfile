@@ -7,7 +7,7 @@ RUN python3 -m venv --without-pip /opt/signer
 COPY requirements/runtime.txt /build/
 RUN python3 -m venv /build/venv \
  && /build/venv/bin/pip --python /opt/signer/bin/python3 install --quiet \
-      --require-hashes --only-binary :all: --no-compile -r /build/runtime.txt
+      --no-deps --require-hashes --only-binary :all: --no-compile -r /build/runtime.txt
 COPY signer /build/signer
 COPY entrypoint.py /opt/signer/entrypoint.py
 # Byte code that is valid whatever the time stamps: half of the start-up time otherwise.

@@ -10,7 +10,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
+# A lock names everything: nothing is resolved, so nothing newer is ever asked for.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/policy-audit-signer
 WORKFLOWS = $(wildcard .github/workflows/*.yml examples/workflows/*.yml tests/container/workflows/*.yml)
 

@@ -1,36 +1,26 @@
-"""Peers that are Python programs: each at a pinned version, in a virtual environment of its own."""
+"""Peers that are Python programs: each as the image of ``cli/`` has it, by the same lock."""
 
+import hashlib
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.peers.cache import CACHE
 from tests.peers.commands import logged
 
-
-@dataclass(frozen=True)
-class PythonTool:
-    """A command of a distribution at a pinned version."""
-
-    distribution: str
-    version: str
-
-
+# The program, and the lock it is installed from.
 PYTHON_TOOLS = {
-    "aws": PythonTool("awscli", "1.46.3"),
-    "az": PythonTool("azure-cli", "2.91.0"),
+    name: Path(__file__).parents[2] / "requirements" / f"{name}.txt" for name in ("aws", "az")
 }
 
 
 def program(name: str) -> Path | None:
-    """The command, where it is there at the pinned version."""
-    tool = PYTHON_TOOLS[name]
-    place = CACHE / f"{tool.distribution}-{tool.version}"
+    """The command, where it is there as the lock has it."""
+    place = _place(name)
     return place / "bin" / name if (place / "installed").exists() else None
 
 
 def install(name: str) -> str:
-    """Install a tool into the cache, unless it is there at that version.
+    """Install a tool into the cache by its lock, unless it is there.
 
     Returns:
         What was done.
@@ -38,12 +28,18 @@ def install(name: str) -> str:
     Raises:
         PeerError: it could not be installed.
     """
-    tool = PYTHON_TOOLS[name]
     if program(name):
-        return f"{tool.version} in the cache"
-    place = CACHE / f"{tool.distribution}-{tool.version}"
+        return "in the cache"
+    place = _place(name)
     logged(f"{name}-venv", [sys.executable, "-m", "venv", "--clear", place], timeout=120)
-    pip: list[str | Path] = [place / "bin" / "python", "-m", "pip", "install"]
-    logged(name, [*pip, f"{tool.distribution}=={tool.version}"], timeout=600)
+    pip: list[str | Path] = [place / "bin" / "python", "-m", "pip", "install", "--prefer-binary"]
+    logged(
+        name, [*pip, "--no-deps", "--require-hashes", "-r", PYTHON_TOOLS[name]], timeout=600
+    )
     (place / "installed").touch()
-    return f"{tool.version} installed"
+    return "installed"
+
+
+def _place(name: str) -> Path:
+    lock = hashlib.sha256(PYTHON_TOOLS[name].read_bytes()).hexdigest()
+    return CACHE / f"{name}-{lock[:16]}"

@@ -37,7 +37,12 @@ Utc = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, frozen=True, extra="ignore", strict=True
+        alias_generator=to_camel,
+        validate_by_name=True,
+        frozen=True,
+        extra="ignore",
+        strict=True,
+        defer_build=True,  # of its ten models only the statement is ever validated
     )
 
 

@@ -25,7 +25,11 @@ class Settings(BaseModel):
     """What signing and verifying have in common."""
 
     model_config = ConfigDict(
-        alias_generator=kebab, validate_by_name=True, frozen=True, extra="forbid"
+        alias_generator=kebab,
+        validate_by_name=True,
+        frozen=True,
+        extra="forbid",
+        defer_build=True,  # a run validates the settings of one mode
     )
 
     mode: Literal["sign", "verify", "doctor"] = Field(

@@ -33,9 +33,7 @@ def install(name: str) -> str:
     place = _place(name)
     logged(f"{name}-venv", [sys.executable, "-m", "venv", "--clear", place], timeout=120)
     pip: list[str | Path] = [place / "bin" / "python", "-m", "pip", "install", "--prefer-binary"]
-    logged(
-        name, [*pip, "--no-deps", "--require-hashes", "-r", PYTHON_TOOLS[name]], timeout=600
-    )
+    logged(name, [*pip, "--no-deps", "--require-hashes", "-r", PYTHON_TOOLS[name]], timeout=600)
     (place / "installed").touch()
     return "installed"
 

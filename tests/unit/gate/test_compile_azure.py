@@ -44,8 +44,8 @@ VALUES: dict[str, list[str]] = {
 }
 PATTERNS = {
     **VALUES,
-    "repository": [*VALUES["repository"], "acme/**", "**/payments"],
-    "job_workflow_ref": [*VALUES["job_workflow_ref"], "acme/ci/**@refs/**"],
+    "repository": [*VALUES["repository"], "acme/**"],
+    "job_workflow_ref": [*VALUES["job_workflow_ref"], "acme/ci/**"],
     "ref": ["refs/heads/main", "refs/heads/**", "refs/**/x", "refs/pull/**", "refs/**"],
     "environment": ["production", "a/b", "prod**", "**", "**A"],
 }

@@ -247,10 +247,13 @@ def test_what_may_be_signed_with(tmp_path: Path) -> None:
         assert (ask(policy, CLAIMS, request).rule is None) is bool(change), change
 
 
+HOSTED = {"event_name": "push", "runner_environment": "github-hosted"}
+
+
 def test_check_explains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "policy.yml").write_text(GOOD)
     for ref, code in (("refs/heads/main", 0), ("refs/heads/evil", 4)):
-        (tmp_path / "claims.json").write_text(json.dumps({**CLAIMS, "ref": ref}))
+        (tmp_path / "claims.json").write_text(json.dumps({**CLAIMS, **HOSTED, "ref": ref}))
         command = ["policy", "check", str(tmp_path / "policy.yml"), "--claims"]
         arguments = parser().parse_args([*command, str(tmp_path / "claims.json"), "--json"])
         assert arguments.run(arguments, {}, TerminalLog({})) == code

@@ -28,7 +28,13 @@ rules:
       max_audit_file: 5MB
       max_key_age: 365d
 """
-CLAIMS = {"repository": "acme/payments", "repository_id": "123", "environment": "production"}
+CLAIMS = {
+    "repository": "acme/payments",
+    "repository_id": "123",
+    "environment": "production",
+    "event_name": "push",
+    "runner_environment": "github-hosted",
+}
 
 
 @pytest.fixture

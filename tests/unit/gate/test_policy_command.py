@@ -79,6 +79,44 @@ def test_check_says_what_the_deciding_rule_lets_sign_with(
     assert "may-sign-with" not in json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"event_name": "pull_request_target"}, "event_name is 'pull_request_target'"),
+        ({"event_name": None}, "event_name is 'absent'"),
+        (
+            {"runner_environment": "self-hosted", "repository_visibility": "public"},
+            "runner_environment is 'self-hosted', repository_visibility is 'public'",
+        ),
+    ],
+)
+def test_check_refuses_dangerous_runs_as_the_gate_does(
+    tmp_path: Path,
+    policy: str,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, str | None],
+    told: str,
+) -> None:
+    claims = {name: value for name, value in {**CLAIMS, **changes}.items() if value is not None}
+    assert check(tmp_path, policy, claims) == 4
+    out = capsys.readouterr().out
+    assert "REFUSED, dangerous: " in out
+    assert told in out
+    assert check(tmp_path, policy, claims, "--json") == 4
+    assert len(json.loads(capsys.readouterr().out)["dangerous"]) == 1
+
+
+def test_no_name_in_a_policy_is_a_workflow_command(
+    tmp_path: Path, policy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = "##[set-output name=x;]1"
+    Path(policy).write_text(POLICY.replace("name: ", f'name: "{hostile}" # ', 1))
+    assert check(tmp_path, policy, {**CLAIMS, "environment": "::error::x"}) == 4
+    out = capsys.readouterr().out
+    assert "set-output" in out
+    assert "##[" not in out
+
+
 @pytest.mark.parametrize("cloud", ["aws", "azure", "github"])
 def test_compile_prints_json_and_terraform_and_warns_of_what_is_left(
     policy: str, cloud: str, capsys: pytest.CaptureFixture[str]

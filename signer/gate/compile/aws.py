@@ -45,7 +45,7 @@ def compile_policy(policy: SigningPolicy) -> dict[str, Any]:
             wider than the rule.
     """
     rules = rules_for(policy, "aws")
-    names = role_names(rules)
+    names = role_names(rules, policy.issuer)
     # Where one rule limits the key's age, signing asks for it before any rule decides.
     dated = any(rule.may_sign_with.max_key_age is not None for rule in rules)
     return {

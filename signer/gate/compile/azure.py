@@ -61,7 +61,7 @@ def compile_policy(policy: SigningPolicy) -> dict[str, Any]:
             were wider than the rule.
     """
     rules = rules_for(policy, "azure")
-    names = role_names(rules)
+    names = role_names(rules, policy.issuer)
     roles = [_role(rule, names[rule.name], policy.issuer) for rule in rules]
     return {
         "roles": roles,

@@ -59,7 +59,7 @@ def terraform(compiled: dict[str, Any]) -> dict[str, Any]:
                     "is replaced as a whole, so whoever applies this must be among them.",
                 }
             },
-            "data": {"aws_kms_alias": data} if data else {},
+            "data": {"aws_kms_alias": data},
             "resource": {**blocks, "aws_kms_key_policy": keys},
             "output": outputs,
         },

@@ -78,7 +78,8 @@ def document(
 
     Args:
         providers: the required ones, with source and version.
-        blocks: its top-level blocks; empty ones are left out.
+        blocks: its top-level blocks; empty ones are left out, and in ``data`` and ``resource``
+            types that have none, which Terraform takes for a block without its name.
         used: the meta-arguments of `aliases` that are in it.
         not_expressed: what stands at its head as a comment.
     """
@@ -87,6 +88,9 @@ def document(
         if reference := one.get("provider"):
             name = reference.partition(".")[0]
             required[name].setdefault("configuration_aliases", []).append(reference)
+    for block in ("data", "resource"):
+        types = blocks.get(block, {})
+        blocks = {**blocks, block: {kind: ones for kind, ones in types.items() if ones}}
     return {
         "//": ["Not expressed, checked by the gate only:", *not_expressed],
         "terraform": {"required_providers": required},

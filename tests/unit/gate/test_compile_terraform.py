@@ -116,6 +116,9 @@ def texts(value: Any) -> list[str]:
 
 def check(document: dict[str, Any]) -> None:
     """Hold a document against the table, and follow its references."""
+    for block in ("data", "resource", "variable", "output"):
+        assert document.get(block, {"x": "y"}), block
+        assert all(document.get(block, {}).values()), block  # Terraform: missing block label
     blocks = {**document.get("resource", {})}
     blocks |= {f"data.{kind}": ones for kind, ones in document.get("data", {}).items()}
     there = {f"{kind}.{name}" for kind, ones in blocks.items() for name in ones}
@@ -151,6 +154,31 @@ def test_known_arguments_and_references(accounts: int) -> None:
     for kind, ones in made["aws"]["resource"].items():
         for name, body in ones.items():
             assert ("provider" in body) is (accounts == 2), (kind, name)
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        {},
+        {"environment": "production"},
+        {"ref": "refs/heads/main"},
+        {"ref": "refs/heads/main", "ref_protected": "true"},
+        {"environment": "production", "ref": "refs/heads/main"},
+    ],
+)
+@pytest.mark.parametrize(
+    "keys", [[f"{AWS_KEYS}key/1", "https://acme.managedhsm.azure.net/keys/a"],
+             [f"{AWS_KEYS}alias/a", f"{VAULT}a"]]
+)  # fmt: skip
+def test_no_type_is_without_a_resource(runs: dict[str, Any], keys: list[str]) -> None:
+    rule = {
+        "name": "one",
+        "runs": {"repository": "acme/a", "repository_id": "1", **runs},
+        "may_sign_with": {"provider": ["aws_kms", "azure_kv"], "key": keys},
+    }
+    policy = SigningPolicy.model_validate({"version": "1", "rules": [rule]})
+    for document in documents(policy).values():
+        check(document)
 
 
 def test_no_resource_hides_another() -> None:

@@ -245,8 +245,10 @@ def test_no_name_of_a_repository_is_code_or_hides_another(repositories: tuple[st
     check(json.loads(json.dumps(made)))
     data, resources = made["data"]["github_repository"], made["resource"]
     full = [one["full_name"].replace("$${", "${").replace("%%{", "%{") for one in data.values()]
-    assert full == list(repositories)
-    owners = {one.partition("/")[0] for one in repositories}
+    # Names on GitHub have no case: the first spelling stands for all.
+    once = {one.casefold(): one for one in reversed(repositories)}
+    assert [one.casefold() for one in full] == list(dict.fromkeys(map(str.casefold, repositories)))
+    owners = {one.partition("/")[0].casefold() for one in repositories}
     pins = resources["github_actions_organization_variable"]
     assert len(pins) == len(owners)
     places = [one["provider"] for one in pins.values() if "provider" in one]
@@ -255,7 +257,7 @@ def test_no_name_of_a_repository_is_code_or_hides_another(repositories: tuple[st
     assert sorted(aliases) == sorted(places)
     pinned = [one for pin in pins.values() for one in pin["selected_repository_ids"]]
     assert sorted(pinned) == sorted(f"${{data.github_repository.{name}.repo_id}}" for name in data)
-    names = {one.partition("/")[2] for one in repositories}
+    names = {one.partition("/")[2] for one in once.values()}
     for kind in ("github_repository_environment", "github_repository_ruleset"):
         its = {one["repository"] for one in resources[kind].values()}
         assert {one.replace("$${", "${").replace("%%{", "%{") for one in its} == names
@@ -269,14 +271,22 @@ def test_names_of_repositories_that_would_be_code() -> None:
         documents(SigningPolicy.model_validate(renamed(whole(["one"]), (evil,)).model_dump()))
 
 
-@pytest.mark.parametrize("owners", [("a-b", "a_b"), ("Acme", "acme")])
-def test_owners_of_like_names_have_a_pin_each(owners: tuple[str, str]) -> None:
-    names = tuple(f"{owner}/x" for owner in owners)
-    made = github_terraform.terraform(renamed(whole(["one"]), names), "0" * 64)
+def test_owners_of_like_names_have_a_pin_each() -> None:
+    made = github_terraform.terraform(renamed(whole(["one"]), ("a-b/x", "a_b/x")), "0" * 64)
     check(made)
     pins = made["resource"]["github_actions_organization_variable"]
     assert len({one["provider"] for one in pins.values()}) == 2
     assert len(made["terraform"]["required_providers"]["github"]["configuration_aliases"]) == 2
+
+
+@pytest.mark.parametrize("other", ["acme/x", "Acme/X", "acme/y"])
+def test_an_owner_has_one_pin_however_it_is_spelled(other: str) -> None:
+    rules = renamed(whole(["one", "two"]), ("Acme/x", other))
+    made = github_terraform.terraform(rules, "0" * 64)
+    check(made)
+    [pin] = made["resource"]["github_actions_organization_variable"].values()
+    assert "provider" not in pin
+    assert len(pin["selected_repository_ids"]) == (2 if other == "acme/y" else 1)
 
 
 @given(st.text(alphabet="${%}a\n"))

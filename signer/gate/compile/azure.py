@@ -24,6 +24,7 @@ from signer.gate.compile.rules import (
     require_wild,
     role_names,
     rules_for,
+    unpinned_left,
 )
 from signer.gate.globs import is_glob
 from signer.gate.policy import GITHUB_ISSUER, Rule, SigningPolicy
@@ -65,7 +66,10 @@ def compile_policy(policy: SigningPolicy) -> dict[str, Any]:
     roles = [_role(rule, names[rule.name], policy.issuer) for rule in rules]
     return {
         "roles": roles,
-        "not-expressed": [line for rule in rules for line in _left(rule, policy.issuer)],
+        "not-expressed": [
+            *(line for rule in rules for line in _left(rule, policy.issuer)),
+            unpinned_left("Azure"),
+        ],
     }
 
 

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable
 
+from signer.crypto.algorithms import ALGORITHMS, Algorithm, Scheme
 from signer.errors import UsageError
 from signer.gate.key_age import told
 from signer.gate.policy import Rule, SigningPolicy
@@ -85,6 +86,25 @@ def keys_of(rule: Rule, starts: str) -> tuple[str, ...]:
     return keys
 
 
+def algorithms_of(rule: Rule) -> list[Algorithm]:
+    """The algorithms that the rule lets keys sign with; where it names none, all but HMAC.
+
+    Args:
+        rule: the rule.
+
+    Raises:
+        UsageError: ``policy-not-compilable``: it names only those that no key has.
+    """
+    allowed = rule.may_sign_with.algorithm
+    if allowed is None:
+        keyless = (Scheme.HASH, Scheme.HMAC)
+        return [one for one in ALGORITHMS.values() if one.scheme not in keyless]
+    found = [ALGORITHMS[name] for name in allowed if ALGORITHMS[name].scheme is not Scheme.HASH]
+    if not found:
+        raise refused(rule.name, f"no key signs with {' or '.join(allowed)}")
+    return found
+
+
 def require_wild(rule: Rule, claim: str, pattern: str, *, special: str, cloud: str) -> None:
     """Refuse a pattern that a cloud's ``*``, which crosses ``/``, would make wider.
 
@@ -123,6 +143,18 @@ def claims_left(rule: Rule, left: Iterable[str], why: str) -> list[str]:
         for claim in named
         if claim in left
     ]
+
+
+def unpinned_left(cloud: str) -> str:
+    """What the gate asks of every run where the policy is not pinned.
+
+    Args:
+        cloud: who does not.
+    """
+    return (
+        "the policy: unless signing-policy-sha256 pins it, the gate also requires ref_protected to "
+        f"be true, which {cloud} does not look at: pin it"
+    )
 
 
 def limits_left(rule: Rule, who: str) -> list[str]:

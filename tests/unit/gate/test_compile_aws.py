@@ -66,7 +66,13 @@ def context(claims: dict[str, str], *, immutable: bool) -> dict[str, str | list[
 
 
 def trusts(compiled: dict[str, Any], known: dict[str, str | list[str]]) -> bool:
-    return any(allows(role["trust-policy"], ASSUME, known) for role in compiled["roles"])
+    """Whether a role trusts a token, which comes from the issuer that the keys begin with."""
+    [host] = {key.rpartition(":")[0] for key in known}
+    provider = f"arn:aws:iam::111122223333:oidc-provider/{host}"
+    return any(
+        allows(role["trust-policy"], ASSUME, known, federated=provider)
+        for role in compiled["roles"]
+    )
 
 
 @settings(max_examples=300)
@@ -114,6 +120,9 @@ def test_an_enterprises_trust_policy_is_never_wider(
     context_ = "environment" if "environment" in named else "ref"
     allowed = ask(only(rules, {"repository", context_}), claims).rule is not None
     told = "environment" in named or "ref" not in named or "environment" not in claims
+    # Subjects with ids say more: the rule's, where it names some.
+    seen = {"repository", context_, *(["repository_id"] if immutable else [])}
+    allowed = allowed and ask(only(rules, seen), claims).rule is not None
     assert trusted == allowed if told and escaped else not trusted or allowed
     for claim in named.keys() - {"repository", context_}:
         assert any(f": {claim} must be" in line for line in compiled["not-expressed"])
@@ -167,12 +176,15 @@ def test_the_right_run_and_each_wrong_one(immutable: bool) -> None:
         ({}, {"key": f"{KEY}\u00fc"}, "not the whole ARN"),
         ({}, {"key": [KEY, KEY.replace("1111", "4444")]}, "several accounts"),
         ({}, {"key": None}, "no key"),
+        ({}, {"algorithm": "SHA_256"}, "no key signs with SHA_256"),
+        ({"repository": [f"acme/{'r' * 90}{n}" for n in range(20)]}, {}, "4096 characters"),
+        ({}, {"key": [f"{KEYS}key/{n}" for n in range(40)]}, "10240 characters"),
         ({}, {"provider": "kms", "key": "alias/a"}, "no rule"),
         ({}, {"provider": ["kms", "aws_kms"], "key": "alias/a"}, "no key"),
     ],
 )  # fmt: skip
 def test_what_would_be_wider_is_refused(
-    changes: dict[str, str], sign: dict[str, Any], said: str
+    changes: dict[str, Any], sign: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(UsageError, match=said) as caught:
         compile_policy(policy({**RUNS, **changes}, **sign))
@@ -230,7 +242,9 @@ def test_permissions_are_of_that_key_and_algorithm_only() -> None:
         ("ML_DSA_SHAKE_256",
          {"kms:SigningAlgorithm": "ML_DSA_SHAKE_256", "kms:MessageType": "EXTERNAL_MU"}),
         ("HMAC_SHA_256", {"kms:MacAlgorithm": "HMAC_SHA_256"}),
-        (None, {}),
+        (None, {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:MessageType": "DIGEST"}),
+        (None, {"kms:SigningAlgorithm": "ED25519_SHA_512", "kms:MessageType": "RAW"}),
+        (None, {"kms:SigningAlgorithm": "ML_DSA_SHAKE_256", "kms:MessageType": "EXTERNAL_MU"}),
     ],
 )  # fmt: skip
 def test_each_algorithm_has_its_actions(algorithm: str | None, allowed: dict[str, Any]) -> None:
@@ -241,6 +255,34 @@ def test_each_algorithm_has_its_actions(algorithm: str | None, allowed: dict[str
         assert allows(role["permissions-policy"], action, known) is not mac
     for action in ("kms:GenerateMac", "kms:VerifyMac", "kms:DescribeKey"):
         assert allows(role["permissions-policy"], action, known) is mac
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "kind"),
+    [
+        ("ED25519_PH_SHA_512", "DIGEST"), ("SM2DSA", "RAW"), ("SM2DSA", "DIGEST"),
+        ("ECDSA_SHA_256", "RAW"), ("RSASSA_PSS_SHA_384", "RAW"), ("ML_DSA_SHAKE_256", "RAW"),
+        ("SHA_256", "DIGEST"), (None, None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("named", [None, ["SHA_256", "ECDSA_SHA_256"]])
+@pytest.mark.parametrize("key", ["alias/audit", "key/1234"])
+def test_nothing_is_signed_as_the_gate_never_would(
+    named: list[str] | None, algorithm: str | None, kind: str | None, key: str
+) -> None:
+    [role] = compile_policy(policy(RUNS, algorithm=named, key=f"{KEYS}{key}"))["roles"]
+    known: dict[str, str | list[str]] = {"kms:ResourceAliases": ["alias/audit"]}
+    if algorithm and kind:
+        known |= {"kms:SigningAlgorithm": algorithm, "kms:MessageType": kind}
+    arn = f"{KEYS}key/1234"
+    assert not allows(role["permissions-policy"], "kms:Sign", known, resource=arn)
+    [one] = role["key-policies"]
+    assert not may_use_key(role, {"Statement": one["statements"]}, arn, "kms:Sign", known)
+    assert "SHA_256" not in [
+        name
+        for one in role["permissions-policy"]["Statement"]
+        for name in one.get("Condition", {}).get("StringEquals", {}).get("kms:SigningAlgorithm", [])
+    ]
 
 
 def test_no_permission_is_for_an_algorithm_that_the_gate_never_allows() -> None:
@@ -332,7 +374,67 @@ def test_one_rule_never_opens_anothers_key() -> None:
             assert may_use_key(role, {"Statement": statements}, arn, "kms:Sign", known) is own
 
 
+@pytest.mark.parametrize("issuer", [HOST, ENTERPRISE])
+def test_a_subject_with_ids_has_the_rules(issuer: str) -> None:
+    """The owner's id is no condition of STS: it is in such subjects only."""
+    runs = {"repository": "acme/payments", "repository_owner_id": ["7", "8"]}
+    compiled = compile_policy(policy(runs, issuer=issuer))
+    for owner, trusted in (("7", True), ("8", True), ("666", False), ("77", False)):
+        known: dict[str, str | list[str]] = {
+            f"{issuer}:sub": f"repo:acme@{owner}/payments@123:ref:refs/heads/x",
+            f"{issuer}:repository": "acme/payments",
+            f"{issuer}:aud": AUDIENCE,
+        }
+        assert trusts(compiled, known) is trusted
+    assert any("repository_owner_id must be 7 or 8" in line for line in compiled["not-expressed"])
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "https://github.example:8443/_services/token",
+        "https://github.example/*",
+        "https://github.example/${aws:username}",
+        "https://GitHub.example/_services/token",
+        "https://github.example/a?b",
+        "HTTPS://token.actions.githubusercontent.com",
+        "https://user@github.example",
+        "https://github.example//x",
+    ],
+)
+def test_an_issuer_that_no_provider_of_iam_has_is_refused(issuer: str) -> None:
+    rules = policy(RUNS).model_copy(update={"issuer": issuer})
+    with pytest.raises(UsageError, match="issuer is") as caught:
+        compile_policy(rules)
+    assert caught.value.code == "policy-not-compilable"
+
+
+def test_a_long_trust_policy_is_listed() -> None:
+    runs = {**RUNS, "repository": [f"acme/{'r' * 60}{n}" for n in range(10)]}
+    compiled = compile_policy(policy(runs))
+    assert any("IAM takes 2048 unless" in line for line in compiled["not-expressed"])
+    assert not any("IAM takes" in line for line in compile_policy(policy(RUNS))["not-expressed"])
+
+
+def test_many_values_are_refused_at_once() -> None:
+    """A product of all of them would take minutes."""
+    many: dict[str, Any] = {
+        "repository": [f"acme/r{n}" for n in range(200)],
+        "environment": [f"e{n}" for n in range(200)],
+        "repository_id": [str(n) for n in range(200)],
+        "repository_owner_id": [str(n) for n in range(200)],
+    }
+    with pytest.raises(UsageError, match="4096 characters"):
+        compile_policy(policy(many, issuer=ENTERPRISE))
+
+
+@pytest.mark.parametrize(("partition", "told"), [("aws", False), ("aws-cn", True)])
+def test_the_audience_in_another_partition_is_listed(partition: str, told: bool) -> None:
+    compiled = compile_policy(policy(RUNS, key=KEY.replace("arn:aws:", f"arn:{partition}:")))
+    assert any(f"audience {AUDIENCE}" in line for line in compiled["not-expressed"]) is told
+
+
 def test_what_aws_cannot_express_is_listed() -> None:
     compiled = compile_policy(policy({**RUNS, "event_name": "push"}, max_audit_file="1MB"))
-    for word in ("event_name", "max_audit_file"):
+    for word in ("event_name", "max_audit_file", "the policy: unless signing-policy-sha256"):
         assert any(word in line for line in compiled["not-expressed"])

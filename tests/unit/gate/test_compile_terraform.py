@@ -114,6 +114,11 @@ def texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
+def read(text: str) -> str:
+    """What Terraform reads in a text without expressions."""
+    return text.replace("%%{", "%{").replace("$${", "${")
+
+
 def check(document: dict[str, Any]) -> None:
     """Hold a document against the table, and follow its references."""
     for block in ("data", "resource", "variable", "output"):
@@ -207,9 +212,17 @@ def test_a_keys_policy_has_its_administrators_and_every_rule() -> None:
     policy = whole(["one", "two"])
     compiled = aws.compile_policy(policy)
     resources = aws_terraform.terraform(compiled)["resource"]
-    for role, body in zip(compiled["roles"], resources["aws_iam_role"].values(), strict=True):
-        written = body["assume_role_policy"].replace("%%{", "%{").replace("$${", "${")
-        assert json.loads(written) == role["trust-policy"]
+    roles = zip(
+        compiled["roles"],
+        resources["aws_iam_role"].items(),
+        resources["aws_iam_role_policy"].items(),
+        strict=True,
+    )
+    for role, (name, body), (its, permissions) in roles:
+        assert json.loads(read(body["assume_role_policy"])) == role["trust-policy"]
+        assert json.loads(read(permissions["policy"])) == role["permissions-policy"]
+        assert permissions["role"] == f"${{aws_iam_role.{name}.id}}"
+        assert (its, body["name"]) == (name, role["name"])
     for body in resources["aws_kms_key_policy"].values():
         assert set(body["depends_on"]) == {
             f"aws_iam_role.{one}" for one in resources["aws_iam_role"]
@@ -218,12 +231,15 @@ def test_a_keys_policy_has_its_administrators_and_every_rule() -> None:
         first, *others = json.loads(made)["Statement"]
         assert first["Principal"] == {"AWS": ["admin"]}
         assert not {"kms:Sign", "kms:*", "kms:CreateGrant"} & set(first["Action"])
-        assert len(others) == 4
-        assert others[0] in [
-            statement
-            for role in compiled["roles"]
-            for one in role["key-policies"]
-            for statement in one["statements"]
+        assert others in [
+            [
+                statement
+                for role in compiled["roles"]
+                for one in role["key-policies"]
+                if one["key"] == key
+                for statement in one["statements"]
+            ]
+            for key in {one["key"] for role in compiled["roles"] for one in role["key-policies"]}
         ]
 
 

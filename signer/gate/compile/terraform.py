@@ -73,6 +73,7 @@ def document(
     *,
     used: Iterable[dict[str, str]] = (),
     not_expressed: Iterable[str],
+    required_version: str = "",
 ) -> dict[str, Any]:
     """The whole file.
 
@@ -82,6 +83,7 @@ def document(
             types that have none, which Terraform takes for a block without its name.
         used: the meta-arguments of `aliases` that are in it.
         not_expressed: what stands at its head as a comment.
+        required_version: of Terraform itself; empty where any will do.
     """
     required = {name: dict(one) for name, one in providers.items()}
     for one in used:
@@ -93,6 +95,9 @@ def document(
         blocks = {**blocks, block: {kind: ones for kind, ones in types.items() if ones}}
     return {
         "//": ["Not expressed, checked by the gate only:", *not_expressed],
-        "terraform": {"required_providers": required},
+        "terraform": {
+            **({"required_version": required_version} if required_version else {}),
+            "required_providers": required,
+        },
         **{name: block for name, block in blocks.items() if block},
     }

@@ -26,7 +26,8 @@ VAULT = "https://acme-audit.vault.azure.net/keys/"
 ARGUMENTS = {
     "aws_iam_role": ("name assume_role_policy", "max_session_duration"),
     "aws_iam_role_policy": ("name role policy", ""),
-    "aws_kms_key_policy": ("key_id policy", "region"),
+    "aws_kms_key_policy": ("key_id policy", "region bypass_policy_lockout_safety_check"),
+    "terraform_data": ("input", ""),
     "data.aws_kms_alias": ("name", "region"),
     "azuread_application": ("display_name", ""),
     "azuread_service_principal": ("client_id", ""),
@@ -52,7 +53,7 @@ ARGUMENTS = {
         "variable_name value visibility", "selected_repository_ids",
     ),
 }  # fmt: skip
-META = {"provider", "depends_on"}
+META = {"provider", "depends_on", "lifecycle"}
 NAMES = ["nightly audit", "${aws_secret.x}", "%{ if true }", 'quote " it', "a b", "A-b!"]
 
 
@@ -134,16 +135,20 @@ def check(document: dict[str, Any]) -> None:
             assert re.fullmatch(r"[a-z][a-z0-9_]*", name)
             assert required <= set(body), (kind, name)
             assert set(body) <= required | optional | META, (kind, name)
-            for need in body.get("depends_on", ()):
+            triggers = body.get("lifecycle", {}).get("replace_triggered_by", [])
+            for need in (*body.get("depends_on", ()), *triggers):
                 assert need in there
     parts = {name: document.get(name, {}) for name in ("data", "resource", "output")}
     for text in texts(parts):
         for code in re.findall(r"(?<!\$)\$\{(.*?)\}", text):
-            found = re.findall(r"\b(?:data\.\w+\.\w+|var\.\w+|(?:aws|azure|github)\w*\.\w+)", code)
+            found = re.findall(
+                r"\b(?:data\.\w+\.\w+|var\.\w+|(?:aws|azure|github)\w*\.\w+|self\.input)", code
+            )
             assert found, code
-            assert set(found) <= there, code
+            assert set(found) <= {*there, "self.input"}, code
         assert not re.search(r"(?<!%)%\{", text)
     providers = {kind.removeprefix("data.").split("_")[0] for kind, ones in blocks.items() if ones}
+    providers -= {"terraform"}  # built in
     assert providers == set(document["terraform"]["required_providers"])
 
 
@@ -158,7 +163,8 @@ def test_known_arguments_and_references(accounts: int) -> None:
     assert aliases == wanted
     for kind, ones in made["aws"]["resource"].items():
         for name, body in ones.items():
-            assert ("provider" in body) is (accounts == 2), (kind, name)
+            several = accounts == 2 and kind != "terraform_data"
+            assert ("provider" in body) is several, (kind, name)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +231,8 @@ def test_a_keys_policy_has_its_administrators_and_every_rule() -> None:
         assert (its, body["name"]) == (name, role["name"])
     for body in resources["aws_kms_key_policy"].values():
         assert set(body["depends_on"]) == {
-            f"aws_iam_role.{one}" for one in resources["aws_iam_role"]
+            "terraform_data.every_key",
+            *(f"aws_iam_role.{one}" for one in resources["aws_iam_role"]),
         }
         made = body["policy"].replace("${jsonencode(var.key_administrators)}", '["admin"]')
         first, *others = json.loads(made)["Statement"]
@@ -241,6 +248,39 @@ def test_a_keys_policy_has_its_administrators_and_every_rule() -> None:
             ]
             for key in {one["key"] for role in compiled["roles"] for one in role["key-policies"]}
         ]
+
+
+def test_an_alias_that_is_pointed_at_another_key_gives_that_key_the_policy() -> None:
+    """A change of key_id alone writes nothing; what is read is the bare id of the key."""
+    document = aws_terraform.terraform(aws.compile_policy(whole(["one"])))
+    assert document["terraform"]["required_version"] == ">= 1.4"
+    resources = document["resource"]
+    found = {}
+    for body in resources["aws_kms_key_policy"].values():
+        triggers = body.get("lifecycle", {}).get("replace_triggered_by", [])
+        inputs = [resources["terraform_data"][one.partition(".")[2]]["input"] for one in triggers]
+        found[body["key_id"]] = inputs
+        # Else deleting it opens the key to the account.
+        assert body["bypass_policy_lockout_safety_check"] is True
+    assert found.pop("1") == []
+    assert len(found) == 2
+    for key_id, inputs in found.items():
+        assert re.fullmatch(r"\$\{data\.aws_kms_alias\.\w+\.target_key_id\}", key_id)
+        assert inputs == [key_id]
+    validation = document["variable"]["key_administrators"]["validation"]
+    assert validation["condition"].startswith("${length(var.key_administrators) > 0 && ")
+
+
+def test_no_key_gets_its_policy_twice() -> None:
+    """The plan fails where an id and an alias, or two aliases, mean one key."""
+    resources = aws_terraform.terraform(aws.compile_policy(whole(["one"])))["resource"]
+    [every] = [one for one in resources["terraform_data"].values() if "lifecycle" in one]
+    policies = resources["aws_kms_key_policy"].values()
+    assert every["input"] == [f"111122223333 {one['region']} {one['key_id']}" for one in policies]
+    condition = every["lifecycle"]["postcondition"]["condition"]
+    assert condition == "${length(distinct(self.input)) == length(self.input)}"
+    for one in policies:
+        assert "terraform_data.every_key" in one["depends_on"]
 
 
 def test_what_is_not_expressed_stands_at_the_head() -> None:

@@ -121,6 +121,13 @@ def test_the_steps_of_a_rule() -> None:
     assert (method, path) == ("POST", "/repos/acme/payments/rulesets")
     assert body["conditions"]["ref_name"]["include"] == ["refs/heads/main"]
     assert body["enforcement"] == "active"
+    assert body["target"] == "branch"
+    assert [one["type"] for one in body["rules"]] == [
+        "deletion",
+        "non_fast_forward",
+        "pull_request",
+    ]
+    assert body["rules"][2]["parameters"]["required_approving_review_count"] == 1
     assert done[4][1] == "/orgs/acme/actions/variables"
     assert done[4][2]["value"] == DIGEST
     text = as_text(compile_policy(policy(RUNS), DIGEST))
@@ -128,6 +135,16 @@ def test_the_steps_of_a_rule() -> None:
     assert done[4][2]["selected_repository_ids"] == [123]
     assert done[5][1] == "/repos/acme/payments/actions/oidc/customization/sub"
     assert len(done) == 6
+
+
+def test_a_tag_is_neither_moved_nor_deleted() -> None:
+    [body] = [
+        body
+        for _, path, body in steps({**RUNS, "ref": "refs/tags/v1"})
+        if path.endswith("/rulesets")
+    ]
+    assert (body["target"], body["conditions"]["ref_name"]["include"]) == ("tag", ["refs/tags/v1"])
+    assert [one["type"] for one in body["rules"]] == ["deletion", "non_fast_forward", "update"]
 
 
 def test_a_rule_for_protected_refs_of_any_name() -> None:

@@ -14,6 +14,7 @@ from signer.gate.compile import (
     aws_terraform,
     azure,
     azure_terraform,
+    github,
     github_terraform,
     terraform,
 )
@@ -248,6 +249,76 @@ def test_a_keys_policy_has_its_administrators_and_every_rule() -> None:
             ]
             for key in {one["key"] for role in compiled["roles"] for one in role["key-policies"]}
         ]
+
+
+def test_an_application_has_its_role_on_its_keys_only() -> None:
+    compiled = azure.compile_policy(whole(["one"]))
+    made = azure_terraform.terraform(compiled)
+    resources = made["resource"]
+    [role] = compiled["roles"]
+    [(name, definition)] = resources["azurerm_role_definition"].items()
+    assert definition["permissions"] == {"data_actions": role["role-definition"]["DataActions"]}
+    vaults = {
+        f"${{data.azurerm_key_vault.{label}.id}}": body["name"]
+        for label, body in made["data"]["azurerm_key_vault"].items()
+    }
+    found = [
+        one["scope"].partition("/keys/") for one in resources["azurerm_role_assignment"].values()
+    ]
+    assert [(vaults[vault], key) for vault, _, key in found] == [
+        (one["vault"], one["key"]) for one in role["role-assignments"]
+    ]
+    for one in resources["azurerm_role_assignment"].values():
+        assert one["role_definition_id"] == (
+            f"${{azurerm_role_definition.{name}.role_definition_resource_id}}"
+        )
+        assert one["principal_id"] == f"${{azuread_service_principal.{name}.object_id}}"
+    written = [
+        {
+            "name": one["display_name"],
+            "description": read(one["description"]),
+            "issuer": one["issuer"],
+            "audiences": one.get("audiences") or [one["audience"]],
+            "says": read(one.get("subject") or one["claims_matching_expression"]),
+        }
+        for kind in resources
+        if kind.endswith("federated_identity_credential")
+        for one in resources[kind].values()
+    ]
+    compiled_ones = [
+        {
+            "name": one["name"],
+            "description": one["description"],
+            "issuer": one["issuer"],
+            "audiences": one["audiences"],
+            "says": one.get("subject") or one["claimsMatchingExpression"]["value"],
+        }
+        for one in role["federated-credentials"]
+    ]
+    assert sorted(written, key=str) == sorted(compiled_ones, key=str)
+
+
+def test_rulesets_are_those_of_the_steps() -> None:
+    policy = whole(["one", "two"])
+    wanted = [
+        one["body"]
+        for one in github.compile_policy(policy, "0" * 64)["steps"]
+        if one["path"].endswith("/rulesets")
+    ]
+    made = github_terraform.terraform(policy, "0" * 64)["resource"]["github_repository_ruleset"]
+    assert [
+        {
+            "name": one["name"],
+            "target": one["target"],
+            "enforcement": one["enforcement"],
+            "conditions": one["conditions"],
+            "rules": [
+                {"type": kind} if parameters is True else {"type": kind, "parameters": parameters}
+                for kind, parameters in one["rules"].items()
+            ],
+        }
+        for one in made.values()
+    ] == wanted
 
 
 def test_an_alias_that_is_pointed_at_another_key_gives_that_key_the_policy() -> None:

@@ -161,6 +161,8 @@ def test_the_right_run_and_each_wrong_one(immutable: bool) -> None:
         for value in (*VALUES.get(claim, [])[1:], "other"):
             assert not trusts(compiled, {**right, f"{HOST}:{claim}": value}), (claim, value)
         assert not trusts(compiled, {k: v for k, v in right.items() if k != f"{HOST}:{claim}"})
+    [statement] = compiled["roles"][0]["trust-policy"]["Statement"]
+    assert statement["Condition"]["StringEquals"][f"{HOST}:aud"] == [AUDIENCE]
 
 
 @pytest.mark.parametrize(

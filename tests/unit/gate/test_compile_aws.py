@@ -175,7 +175,7 @@ def test_the_right_run_and_each_wrong_one(immutable: bool) -> None:
         ({}, {"key": f"{KEY}\u00fc"}, "not the whole ARN"),
         ({}, {"key": [KEY, KEY.replace("1111", "4444")]}, "several accounts"),
         ({}, {"key": None}, "no key"),
-        ({}, {"algorithm": "SHA_256"}, "no key signs with SHA_256"),
+        ({}, {"provider": ["aws_kms", "sha256"], "algorithm": "SHA_256"}, "no key signs with"),
         ({"repository": [f"acme/{'r' * 90}{n}" for n in range(20)]}, {}, "4096 characters"),
         ({}, {"key": [f"{KEYS}key/{n}" for n in range(40)]}, "10240 characters"),
         ({}, {"provider": "kms", "key": "alias/a"}, "no rule"),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from signer.assurance import Assurance
 from signer.errors import UsageError
@@ -96,10 +97,10 @@ def test_the_gate_and_the_credentials_agree(
     case: tuple[dict[str, Any], dict[str, str]], immutable: bool
 ) -> None:
     named, run = case
-    rules = policy(named)
     try:
+        rules = policy(named)
         compiled = compile_policy(rules)
-    except UsageError:
+    except (UsageError, ValidationError):  # no run of a push has a pull request's ref
         event("refused")
         return
     seen = seen_by_entra(named)
@@ -127,10 +128,10 @@ def test_another_issuers_credentials_are_never_wider(
     case: tuple[dict[str, Any], dict[str, str]], immutable: bool, escaped: bool
 ) -> None:
     named, run = case
-    rules = policy(named, issuer="github.example/_services/token")
     try:
+        rules = policy(named, issuer="github.example/_services/token")
         compiled = compile_policy(rules)
-    except UsageError:
+    except (UsageError, ValidationError):  # no run of a push has a pull request's ref
         event("refused")
         return
     shown = token(
@@ -193,7 +194,7 @@ def test_a_subject_that_says_it_all_needs_no_expression() -> None:
         ({"environment": "it's"}, {}, "means something"),
         ({"environment": "a?**"}, {}, "means something"),
         ({"environment": "a\\"}, {}, "means something"),
-        ({}, {"algorithm": "SHA_256"}, "no key signs with SHA_256"),
+        ({}, {"provider": ["azure_kv", "sha256"], "algorithm": "SHA_256"}, "no key signs with"),
         ({"environment": "a:b"}, {}, "alike"),
         ({"environment": "**b"}, {}, "part of %3A"),
         ({"environment": None, "ref": "refs/pull/1/merge"}, {}, "has no ref"),

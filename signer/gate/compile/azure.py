@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
+from signer.crypto.algorithms import KEY_SPECS, azure_name
 from signer.gate.compile import subjects
 from signer.gate.compile.rules import (
     algorithms_of,
@@ -75,7 +76,9 @@ def compile_policy(policy: SigningPolicy) -> dict[str, Any]:
 
 
 def _role(rule: Rule, name: str, issuer: str) -> dict[str, Any]:
-    algorithms_of(rule)  # or a key would be opened for what no key signs
+    if not any(azure_name(one.name, spec) for one in algorithms_of(rule) for spec in KEY_SPECS):
+        algorithms = " or ".join(rule.may_sign_with.algorithm or ())
+        raise refused(rule.name, f"no key of Azure signs with {algorithms}")
     matches: list[dict[str, str]] = []
     for match in _matches(rule, issuer):
         if match not in matches:

@@ -68,7 +68,11 @@ def test_nothing_is_signed_as_the_gate_never_would(
     named: list[str] | None, algorithm: str | None, kind: str | None, key: str
 ) -> None:
     # sha256 stands beside it, because no key of KMS signs with SHA_256.
-    may = {"provider": ["aws_kms_sdk", "sha256"], "algorithm": named, "key": f"{KEYS}{key}"}
+    may: dict[str, Any] = {
+        "provider": ["aws_kms_sdk", "sha256"],
+        "algorithm": named,
+        "key": f"{KEYS}{key}",
+    }
     [role] = compile_policy(policy(RUNS, **may))["roles"]
     known: dict[str, str | list[str]] = {"kms:ResourceAliases": ["alias/audit"]}
     if algorithm and kind:

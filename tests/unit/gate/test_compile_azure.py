@@ -193,6 +193,7 @@ def test_a_subject_that_says_it_all_needs_no_expression() -> None:
         ({"repository_id": "12**"}, {}, "eq only"),
         ({"environment": "it's"}, {}, "means something"),
         ({"environment": "a?**"}, {}, "means something"),
+        ({}, {"provider": ["azure_kv", "kms"], "algorithm": "ED25519_SHA_512"}, "no key of Azure"),
         ({"environment": "a\\"}, {}, "means something"),
         ({}, {"provider": ["azure_kv", "sha256"], "algorithm": "SHA_256"}, "no key signs with"),
         ({"environment": "a:b"}, {}, "alike"),

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,7 +35,7 @@ case " $* " in
 esac
 """
 
-pytestmark = pytest.mark.skipif(shutil.which("jq") is None, reason="the scripts need jq")
+pytestmark = pytest.mark.peer("jq")
 
 
 def run(folder: Path, cloud: str, *, fails: str = "nothing", there: str = "") -> tuple[int, str]:

@@ -3,7 +3,7 @@
 Beside moto's own: every call is recorded (GET /_calls gives them, DELETE forgets them), and
 faults can be ordered (POST /_faults), because moto never fails of itself; a key can be given
 another date (POST /_dates). GET /_token gives a job's OIDC token, as GitHub's endpoint does,
-unsigned.
+unsigned; ``identity_center`` answers for IAM Identity Center.
 """
 
 import base64
@@ -19,10 +19,12 @@ from urllib.parse import parse_qs
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import run_simple
 
-from tests.integration.aws import corrected_kms, corrected_sts
+from tests.integration.aws import corrected_kms, corrected_sts, identity_center
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
+
+_LOGIN = "tests.login"
 
 CLAIMS = {
     "iss": "https://token.actions.githubusercontent.com",
@@ -70,10 +72,12 @@ class Recorder:
         if path == "/_dates":
             _date(**json.loads(body))
             return _json(start_response, {})
+        login = environ[_LOGIN]
+        if (answered := identity_center.answer(path, login, body)) is not None:
+            return _json(start_response, answered)
         operation, parameters = _asked(environ, body)
         if operation is None:
-            answer: Iterable[bytes] = self._inner(environ, start_response)
-            return answer
+            return self._app(environ, start_response)
         call = {
             "action": operation,
             "parameters": parameters,
@@ -85,8 +89,11 @@ class Recorder:
             fault = self._next_fault(operation)
         if fault is not None:
             return _refuse(start_response, fault)
-        answered: Iterable[bytes] = self._inner(environ, start_response)
-        return answered
+        return self._app(environ, start_response)
+
+    def _app(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        answer: Iterable[bytes] = self._inner(environ, start_response)
+        return answer
 
     def _next_fault(self, operation: str) -> dict[str, Any] | None:
         for fault in self._faults:
@@ -94,6 +101,13 @@ class Recorder:
                 fault["times"] -= 1
                 return fault
         return None
+
+
+class _RequestHandler(MotoRequestHandler):  # type: ignore[misc]
+    def make_environ(self) -> Environ:
+        """As werkzeug has it, which drops headers with ``_`` in their names."""
+        environ: Environ = super().make_environ()
+        return {**environ, _LOGIN: self.headers.get("x-amz-sso_bearer_token", "")}
 
 
 def token(audience: str, **claims: str) -> str:
@@ -177,7 +191,7 @@ def main() -> None:
         int(sys.argv[1]),
         app,
         threaded=True,
-        request_handler=MotoRequestHandler,
+        request_handler=_RequestHandler,
     )
 
 

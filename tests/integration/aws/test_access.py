@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.aws.cloud import Cloud
+from tests.integration.aws import identity_center
+from tests.integration.aws.cloud import REGION, Cloud
 from tests.integration.aws.documents import (
     ROLE,
     RUN,
@@ -128,3 +129,19 @@ def test_a_job_without_the_permission_is_told_so(cloud: Cloud, audit: Path) -> N
     )
     assert (done.code, done.error) == (3, "oidc-not-offered")
     assert "id-token: write" in done.err
+
+
+@pytest.mark.parametrize("expired", [False, True], ids=["fresh", "to be renewed"])
+def test_a_profile_of_iam_identity_center(
+    cloud: Cloud, audit: Path, provider: str, tmp_path: Path, expired: bool
+) -> None:
+    arn = cloud.key()
+    identity_center.log_in(tmp_path / "home", REGION, expired=expired)
+    cloud.forget()
+    environ = {**cloud.bare_environ, "HOME": str(tmp_path / "home"), "AWS_PROFILE": "sso"}
+    done = cloud.sign(audit, "--provider", provider, "--aws-kms-key", arn, environ=environ)
+    assert done.code == 0, done.err
+    assert {call["access_key"] for call in cloud.calls()} == {identity_center.ACCESS_KEY}
+    assert "AWS credential: " in done.err
+    for secret in (identity_center.FRESH, identity_center.RENEWED, identity_center.REFRESH):
+        assert secret not in done.err + done.out

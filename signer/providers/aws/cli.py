@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from signer.providers.aws.calls import BLOBS, Answer, AwsFailure, Credentials
-from signer.providers.command_line import find_command, private_directory, run_command
+from signer.providers.command_line import Commands, find_command
 
 _FIX = (
     "install the AWS CLI (the action policy-audit-signer/cli has it), name it with AWS_CLI, or "
@@ -66,6 +66,7 @@ class CliCalls:
     Args:
         region: the region to ask; None for that of the AWS configuration.
         environ: the environment; the AWS, proxy and CA variables of it are passed on.
+        commands: runs it.
         credentials: None for the command line's own chain.
 
     Raises:
@@ -78,11 +79,13 @@ class CliCalls:
         self,
         region: str | None,
         environ: Mapping[str, str],
+        commands: Commands,
         *,
         credentials: Credentials | None = None,
     ) -> None:
         self._command = find_command("aws", "AWS_CLI", environ, fix=_FIX)
         self._region = region
+        self._commands = commands
         self._credentials = credentials
         self._environ = {name: value for name, value in environ.items() if _PASSED.fullmatch(name)}
         self._environ |= {
@@ -112,14 +115,14 @@ class CliCalls:
             ProviderError: ``command-failed``, ``command-timeout``.
         """
         service, name = operation.split(":")
-        with private_directory() as folder:
+        with self._commands.directory() as folder:
             arguments = [self._command, service, _kebab(name), *_files(parameters, folder)]
             arguments += ["--output", "json", "--debug"]
             if self._region is not None:
                 arguments += ["--region", self._region]
             if name == "AssumeRoleWithWebIdentity":
                 arguments.append("--no-sign-request")
-            ended = run_command(
+            ended = self._commands.run(
                 arguments, self._environ, timeout=max(0.1, deadline - time.monotonic())
             )
         request_id = _REQUEST_ID.findall(ended.stderr)[-1:]
@@ -140,15 +143,16 @@ class CliCalls:
         Raises:
             ProviderError: ``command-failed``, ``command-timeout``.
         """
-        ended = run_command([self._command, "--version"], self._environ, timeout=_VERSION_TIMEOUT)
+        ended = self._commands.run(
+            [self._command, "--version"], self._environ, timeout=_VERSION_TIMEOUT
+        )
         said = _one_line(ended.stdout.decode("utf-8", "backslashreplace") or ended.stderr)
         return f"{self._command}, {said.split(' ')[0] or 'of an unknown version'}"
 
     def with_credentials(self, credentials: Credentials) -> Self:
         """The same, with these credentials in the command's environment."""
-        return type(self)(
-            self._region, {**self._environ, "AWS_CLI": self._command}, credentials=credentials
-        )
+        environ = {**self._environ, "AWS_CLI": self._command}
+        return type(self)(self._region, environ, self._commands, credentials=credentials)
 
     def credential(self) -> str:
         """Which credential it is, as far as the environment tells; the chain's own order."""

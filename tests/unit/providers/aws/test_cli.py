@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from signer.errors import ProviderError
 from signer.providers.aws.calls import Answer, AwsFailure, Credentials
 from signer.providers.aws.cli import CliCalls
+from signer.providers.command_line import Commands
 
 PROGRAM = """#!/usr/bin/env python3
 import json, os, sys
@@ -53,7 +55,8 @@ class Aws:
 
     def calls(self, **environ: str) -> CliCalls:
         path = f"{self.program.parent}{os.pathsep}{os.environ['PATH']}"
-        return CliCalls("eu-central-1", {"PATH": path, "HOME": "/nonexistent", **environ})
+        known = {"PATH": path, "HOME": "/nonexistent", **environ}
+        return CliCalls("eu-central-1", known, Commands(ExitStack()))
 
 
 @pytest.fixture
@@ -231,7 +234,8 @@ def test_it_ends_with_the_time_limit_and_its_children_too(aws: Aws) -> None:
 
 def test_aws_cli_wins_over_path(aws: Aws, tmp_path: Path) -> None:
     aws.answers()
-    other = CliCalls(None, {"PATH": "/nonexistent", "AWS_CLI": str(aws.program)})
+    environ = {"PATH": "/nonexistent", "AWS_CLI": str(aws.program)}
+    other = CliCalls(None, environ, Commands(ExitStack()))
     # The stand-in needs an interpreter on PATH, which a real command line brings along.
     other._environ["PATH"] = os.environ["PATH"]
     _call(other)
@@ -243,7 +247,7 @@ def test_aws_cli_wins_over_path(aws: Aws, tmp_path: Path) -> None:
 )
 def test_without_a_command_line_the_remedy_is_told(environ: dict[str, str]) -> None:
     with pytest.raises(ProviderError) as refusal:
-        CliCalls(None, environ)
+        CliCalls(None, environ, Commands(ExitStack()))
     assert refusal.value.code == "command-missing"
 
 

@@ -1,5 +1,7 @@
 """Signing in, least privilege and secrets: whole jobs against the documents of docs/aws.md."""
 
+import base64
+import hmac
 import json
 from pathlib import Path
 
@@ -103,6 +105,29 @@ def test_the_hmac_key_comes_from_secrets_manager(
     hold(policy, requests)
     checked = {**cloud.bare_environ, "POLICY_SIGNING_KEY": text}
     assert cloud.signer("verify", str(audit), "--hmac", environ=checked).code == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"thirty-two bytes, all of them text", bytes(range(128, 160))],
+    ids=["text", "bytes"],
+)
+def test_a_binary_secret_is_masked_in_each_form(cloud: Cloud, audit: Path, content: bytes) -> None:
+    name = f"policy-audit-binary-{content.isascii()}"
+    cloud.client("secretsmanager").create_secret(Name=name, SecretBinary=content)
+    environ = {**cloud.environ, "POLICY_SIGNING_KEY": f"aws-secretsmanager:{name}"}
+    done = cloud.sign(audit, "--github", environ=environ)
+    assert done.code == 0, done.err + done.out
+    masked = [line for line in done.out.splitlines() if line.startswith("::add-mask::")]
+    assert f"::add-mask::{base64.b64encode(content).decode()}" in masked
+    assert (f"::add-mask::{content.decode('ascii', 'replace')}" in masked) == content.isascii()
+    envelope = json.loads(audit.with_name(f"{audit.name}.sigstore.json").read_bytes())
+    envelope = envelope["dsseEnvelope"]
+    payload = base64.b64decode(envelope["payload"])
+    kind = envelope["payloadType"]
+    message = f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload
+    mac = base64.b64encode(hmac.digest(content, message, "sha256")).decode()
+    assert envelope["signatures"][0]["sig"] == mac
 
 
 def test_a_role_that_trusts_another_repository_says_what_is_missing(

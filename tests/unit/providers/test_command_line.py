@@ -83,9 +83,9 @@ def test_what_another_thread_still_writes_is_removed_too(
     written: list[Path] = []
 
     def rmtree(path: Path, **options: Any) -> None:
-        if not written:  # as if between the removal of the files and that of the directory
-            written.append(path / "message")
-            written[0].write_bytes(b"m")
+        if len(written) < 4:  # as if between the removal of the files and that of the directory
+            written.append(path / f"message-{len(written)}")
+            written[-1].write_bytes(b"m")
             return
         real(path, **options)
 

@@ -58,7 +58,9 @@ def _calls(settings: SignSettings, access: Access, region: str | None, found: Fi
         from signer.providers.aws.cli import CliCalls
         from signer.providers.command_line import Commands
 
-        command = CliCalls(region, access.host.environ, Commands(access.host.cleanup))
+        command = CliCalls(
+            region, access.host.environ, Commands(access.host.cleanup), access.timeout
+        )
         found.add(ok("command-line", command.version()))
         return command
     from signer.providers.aws.sdk import SdkCalls

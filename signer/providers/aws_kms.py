@@ -29,7 +29,7 @@ def open_key(
     region = choose_region(reference, access.region, access.host.environ)
     return aws_key.open_key(
         "aws_kms",
-        CliCalls(region, access.host.environ, Commands(access.host.cleanup)),
+        CliCalls(region, access.host.environ, Commands(access.host.cleanup), access.timeout),
         reference,
         region,
         access,

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from signer.providers.aws.calls import BLOBS, Answer, AwsFailure, Credentials
+from signer.providers.aws.calls import BLOBS, Answer, AwsFailure, Credentials, attempt_limits
 from signer.providers.command_line import Commands, find_command
 
 _FIX = (
@@ -22,6 +22,7 @@ _FIX = (
     "use the provider aws_kms_sdk, which needs none."
 )
 _VERSION_TIMEOUT = 30.0
+_LEAST_SHARE = 10.0  # a busy machine takes seconds to start it
 _PASSED = re.compile(
     r"AWS_.*|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
     r"|SSL_CERT_(FILE|DIR)|HOME|PATH|USERPROFILE|TMPDIR|LANG|LC_.*|TZ"
@@ -67,6 +68,8 @@ class CliCalls:
         region: the region to ask; None for that of the AWS configuration.
         environ: the environment; the AWS, proxy and CA variables of it are passed on.
         commands: runs it.
+        timeout: the total time limit in seconds, of which one attempt gets the half, as it may
+            hang where no limit of its own holds, such as in a ``credential_process``.
         credentials: None for the command line's own chain.
 
     Raises:
@@ -80,12 +83,16 @@ class CliCalls:
         region: str | None,
         environ: Mapping[str, str],
         commands: Commands,
+        timeout: float,
         *,
         credentials: Credentials | None = None,
     ) -> None:
         self._command = find_command("aws", "AWS_CLI", environ, fix=_FIX)
         self._region = region
         self._commands = commands
+        self._timeout = timeout
+        connect, read = (max(1, int(limit)) for limit in attempt_limits(timeout))
+        self._limits = [f"--cli-connect-timeout={connect}", f"--cli-read-timeout={read}"]
         self._credentials = credentials
         self._environ = {name: value for name, value in environ.items() if _PASSED.fullmatch(name)}
         self._environ |= {
@@ -117,14 +124,14 @@ class CliCalls:
         service, name = operation.split(":")
         with self._commands.directory() as folder:
             arguments = [self._command, service, _kebab(name), *_files(parameters, folder)]
-            arguments += ["--output", "json", "--debug"]
+            arguments += ["--output", "json", "--debug", *self._limits]
             if self._region is not None:
                 arguments += ["--region", self._region]
             if name == "AssumeRoleWithWebIdentity":
                 arguments.append("--no-sign-request")
-            ended = self._commands.run(
-                arguments, self._environ, timeout=max(0.1, deadline - time.monotonic())
-            )
+            share = max(self._timeout / 2, _LEAST_SHARE)
+            limit = max(0.1, min(share, deadline - time.monotonic()))
+            ended = self._commands.run(arguments, self._environ, timeout=limit)
         request_id = _REQUEST_ID.findall(ended.stderr)[-1:]
         if ended.code != 0:
             raise _failure(ended.code, _said(ended.stderr), *request_id)
@@ -152,7 +159,9 @@ class CliCalls:
     def with_credentials(self, credentials: Credentials) -> Self:
         """The same, with these credentials in the command's environment."""
         environ = {**self._environ, "AWS_CLI": self._command}
-        return type(self)(self._region, environ, self._commands, credentials=credentials)
+        return type(self)(
+            self._region, environ, self._commands, self._timeout, credentials=credentials
+        )
 
     def credential(self) -> str:
         """Which credential it is, as far as the environment tells; the chain's own order."""

@@ -15,11 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader
 from botocore.session import Session, get_session
 
-from signer.providers.aws.calls import Answer, AwsFailure, Credentials
+from signer.providers.aws.calls import Answer, AwsFailure, Credentials, attempt_limits
 
 SERVICES = ("kms", "secretsmanager", "sts")
-_CONNECT_TIMEOUT = 5.0
-_READ_TIMEOUT = 15.0
 _POOL = 16
 # ValueError: an endpoint or region that makes no URL.
 _FAILURES = (ClientError, BotoCoreError, OSError, ValueError)
@@ -65,8 +63,7 @@ class SdkCalls:
         credentials: Credentials | None = None,
         session: Session | None = None,
     ) -> None:
-        connect = min(_CONNECT_TIMEOUT, timeout / 4)
-        read = min(_READ_TIMEOUT, timeout / 4)
+        connect, read = attempt_limits(timeout)
         self.longest_attempt = connect + read
         self._timeout = timeout
         self._region = region

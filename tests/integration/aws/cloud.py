@@ -125,7 +125,10 @@ class Cloud:
         self._ask("/_calls", "DELETE")
 
     def fail(self, operation: str, code: str, message: str = "", **more: Any) -> None:
-        """Let the next calls of an operation fail (``times``: how many; ``status``)."""
+        """Let the next calls of an operation fail (``times``: how many; ``status``).
+
+        The code ``hangs`` gives no answer, ``closes`` closes the connection instead.
+        """
         fault = {"operation": operation, "code": code, "message": message, "times": 1, **more}
         self._ask("/_faults", "POST", fault)
 

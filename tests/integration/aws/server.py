@@ -9,8 +9,10 @@ unsigned; ``identity_center`` answers for IAM Identity Center.
 import base64
 import io
 import json
+import socket
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -88,7 +90,7 @@ class Recorder:
             self._calls.append(call)
             fault = self._next_fault(operation)
         if fault is not None:
-            return _refuse(start_response, fault)
+            return _fail(environ, start_response, fault)
         return self._app(environ, start_response)
 
     def _app(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -154,6 +156,18 @@ def _key_arn(operation: str, parameters: dict[str, Any], environ: Environ) -> st
     except corrected_kms.KmsRefusal:
         return ""
     return str(key.arn)
+
+
+def _fail(
+    environ: Environ, start_response: StartResponse, fault: dict[str, Any]
+) -> Iterable[bytes]:
+    """An error, or no answer: the connection is closed, ``hangs`` only after a long time."""
+    if fault["code"] not in ("hangs", "closes"):
+        return _refuse(start_response, fault)
+    if fault["code"] == "hangs":
+        time.sleep(60)  # longer than any client waits
+    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    return []
 
 
 def _refuse(start_response: StartResponse, fault: dict[str, Any]) -> Iterable[bytes]:

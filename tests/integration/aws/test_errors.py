@@ -56,6 +56,21 @@ def test_retries_are_told_and_end_well(cloud: Cloud, audit: Path, provider: str)
 
 
 @pytest.mark.parametrize(
+    ("fault", "name"), [("hangs", "ReadTimeoutError"), ("closes", "ConnectionClosedError")]
+)
+def test_no_answer_is_asked_for_again(
+    cloud: Cloud, audit: Path, provider: str, fault: str, name: str
+) -> None:
+    key = cloud.key()
+    cloud.fail("kms:Sign", fault)
+    done = _sign(cloud, audit, provider, key, "--provider-timeout", "24s")
+    assert done.code == 0, done.err
+    [told] = [line for line in done.err.splitlines() if "retry" in line]
+    assert told.startswith(f"kms:Sign: {name}: ")
+    assert [call["action"] for call in cloud.calls()].count("kms:Sign") == 2
+
+
+@pytest.mark.parametrize(
     ("code", "message", "error"),
     [
         (

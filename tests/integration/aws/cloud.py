@@ -98,6 +98,8 @@ class Cloud:
             self.client("kms").create_alias(
                 AliasName=f"alias/{spec}", TargetKeyId=self._keys[spec].rpartition("/")[2]
             )
+            if spec.startswith("RSA_"):  # its making takes seconds, and is nobody's answer time
+                self.client("kms").get_public_key(KeyId=self._keys[spec])
         return self._keys[spec]
 
     def new_key(self, spec: str = "ECC_NIST_P256", region: str = REGION, **options: Any) -> str:

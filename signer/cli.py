@@ -72,7 +72,8 @@ def _run(arguments: argparse.Namespace, log: Log) -> int:
     except SignerError as error:
         if arguments.json:
             told = {"verified": False} if arguments.run is _verify else {}
-            print_json({**told, "code": error.code, "message": error.message, "fix": error.fix})
+            words = {"message": log.redact(error.message), "fix": log.redact(error.fix)}
+            print_json({**told, "code": error.code, **words})
         raise
     return code
 

@@ -28,6 +28,9 @@ class Log(Protocol):
     def mask(self, secret: str) -> None:
         """Never show this secret, which was fetched after the start."""
 
+    def redact(self, text: str) -> str:
+        """The text without any secret, for what is printed elsewhere."""
+
 
 class TerminalLog:
     """Plain lines on standard error."""
@@ -58,6 +61,10 @@ class TerminalLog:
     def mask(self, secret: str) -> None:
         """Cut this secret from every later line."""
         self._secrets += secrets_of(secret)
+
+    def redact(self, text: str) -> str:
+        """The text without any secret."""
+        return redact(text, self._secrets)
 
     def _print(self, text: str, label: str = "") -> None:
         with suppress(OSError):
@@ -103,6 +110,10 @@ class RunnerLog:
         for text in secrets_of(secret):
             self._secrets.append(text)
             self._print(command("add-mask", text))
+
+    def redact(self, text: str) -> str:
+        """The text without any secret."""
+        return redact(text, self._secrets)
 
     def _annotate(self, kind: str, text: str, properties: dict[str, str]) -> None:
         clean = redact(text, self._secrets)

@@ -40,6 +40,9 @@ class Issuer:
         forge: makes the token instead, from audience and this issuer.
         jwks: what is answered instead of the keys: bytes.
         delay: seconds before the keys are answered.
+        about: what discovery says, where it is not the truth.
+        evil: the keys at ``/evil``, which no client should ask for.
+        asked: every path that was asked for.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -47,6 +50,9 @@ class Issuer:
         self.forge: Any = None
         self.jwks: bytes | None = None
         self.delay = 0.0
+        self.about: dict[str, str] = {}
+        self.evil: list[dict[str, Any]] = []
+        self.asked: list[str] = []
         self.fetched = 0
         self.rotate()
         self.authority, chain = _certificate(directory)
@@ -95,6 +101,7 @@ def _handler(issuer: Issuer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             url = urlsplit(self.path)
+            issuer.asked.append(url.path)
             if url.path == "/token":
                 if self.headers["Authorization"] != f"Bearer {BEARER}":
                     self.send_error(401)
@@ -104,7 +111,14 @@ def _handler(issuer: Issuer) -> type[BaseHTTPRequestHandler]:
                 self._answer(json.dumps({"value": make(audience, issuer)}).encode())
             elif url.path == "/.well-known/openid-configuration":
                 about = {"issuer": issuer.url, "jwks_uri": f"{issuer.url}/.well-known/jwks"}
-                self._answer(json.dumps(about).encode())
+                self._answer(json.dumps(about | issuer.about).encode())
+            elif url.path == "/moved":
+                self.send_response(302)
+                self.send_header("Location", f"{issuer.url}/.well-known/jwks")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            elif url.path == "/evil":
+                self._answer(json.dumps({"keys": issuer.evil}).encode())
             else:
                 issuer.fetched += 1
                 time.sleep(issuer.delay)

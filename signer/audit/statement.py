@@ -76,6 +76,9 @@ class Signing(_Model):
         description="when the key was made, in the words of its keeper; where a rule's "
         "max_key_age asked for it",
     )
+    plain_signature: bool | None = Field(
+        default=None, description="true where the file's own bytes were signed as well"
+    )
     simulation: bool | None = Field(
         default=None, description="true where the key lives in the embedded software KMS"
     )

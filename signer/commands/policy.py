@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from signer.commands.printing import print_json, print_text
 from signer.errors import UsageError
+from signer.github.commands import log_line
 from signer.log import Log
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _check(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log) -> int:
+    from signer.gate.events import TOLD_BY, dangers
     from signer.gate.matching import ask
     from signer.gate.policy import load
 
@@ -91,14 +93,24 @@ def _check(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log
         text = f"valid: {count} rule{'s' if count > 1 else ''}, sha256:{file.sha256}"
         _print(arguments, fields, text)
         return 0
-    answer = ask(file.policy, _claims(arguments.claims))
+    claims = _claims(arguments.claims)
+    answer = ask(file.policy, claims)
     allowed = _may_sign_with(answer.rule) if answer.rule else None
+    named = answer.rule.allow_dangerous if answer.rule else ()
+    refused = [name for name in dangers(claims, None) if answer.rule and name not in named]
     fields["rule"] = answer.rule.name if answer.rule else None
+    fields["dangerous"] = refused
+    dangerous = [
+        f"REFUSED, dangerous: {name} ("
+        + ", ".join(f"{claim} is {claims.get(claim, 'absent')!r}" for claim in TOLD_BY[name])
+        + "), and allow_dangerous does not name it"
+        for name in refused
+    ]
     fields["explanation"] = _explanation(answer)
     if allowed is not None:
         fields["may-sign-with"] = allowed
-    _print(arguments, fields, "\n".join(_lines(answer, allowed)))
-    return 0 if answer.rule else 4
+    _print(arguments, fields, "\n".join(_lines(answer, allowed, dangerous)))
+    return 0 if answer.rule and not refused else 4
 
 
 def _may_sign_with(rule: "Rule") -> dict[str, Any]:
@@ -124,10 +136,10 @@ def _explanation(answer: "Answer") -> list[dict[str, Any]]:
     ]
 
 
-def _lines(answer: "Answer", allowed: dict[str, Any] | None) -> list[str]:
+def _lines(answer: "Answer", allowed: dict[str, Any] | None, dangerous: list[str]) -> list[str]:
     lines = ["no rule allows these claims"]
     if answer.rule and allowed:
-        lines = [f"decides: {answer.rule.name}", "may sign with:"]
+        lines = [f"decides: {answer.rule.name}", *dangerous, "may sign with:"]
         lines += [f"  {name}: {_shown(value)}" for name, value in allowed.items()]
     for one in answer.rules:
         lines.append(f"{'+' if one.matched else '-'} {one.rule.name}")
@@ -226,4 +238,4 @@ def _print(arguments: argparse.Namespace, fields: dict[str, Any], text: str | No
     if arguments.json or text is None:
         print_json(fields)
     else:
-        print_text(text)
+        print_text("\n".join(log_line(line) for line in text.split("\n")))

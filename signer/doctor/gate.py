@@ -39,7 +39,7 @@ def load_policy(settings: SignSettings, environ: Mapping[str, str]) -> "tuple[Ga
     where = "nowhere" if word else "on protected refs only"
     told = (
         f"{gate.file.path}: {count} rule{'s' if count > 1 else ''}, sha256:{gate.file.sha256}, "
-        f"{'pinned' if gate.pinned else f'not pinned: it counts {where}'}"
+        f"{'pinned' if gate.pinned else f'not pinned outright: it counts {where}'}"
     )
     if word:
         return gate, warn(

@@ -13,7 +13,16 @@ from signer.gate.policy import GITHUB_ISSUER, PolicyFile, Rule, load
 if TYPE_CHECKING:
     from signer.settings.models import SignSettings
 
-_ALWAYS_STATED = ("repository", "repository_id")
+# Beside what a rule names: whose run it was, and what tells a dangerous one when it is over.
+_ALWAYS_STATED = (
+    "repository", "repository_id", "event_name", "runner_environment", "repository_visibility"
+)  # fmt: skip
+_PIN = (
+    "pin it with the input or option signing-policy-sha256; a pin that only the environment has is "
+    "compared, but an earlier step could have set it."
+)
+# What tells one run from all others.
+_RUN = ("repository_id", "run_id", "run_attempt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,14 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A policy, ready to decide in one environment."""
+    """A policy, ready to decide in one environment.
+
+    Attributes:
+        file: the policy.
+        pinned: whether its digest was said outright. A pin that only the environment names is
+            compared too, but an earlier step, which could replace the policy, can set it.
+        environ: the step's environment.
+    """
 
     file: PolicyFile
     pinned: bool
@@ -113,15 +129,38 @@ class Gate:
         Raises:
             GateError: the policy does not count here, no rule allows, or the run is dangerous.
         """
-        self._require_protected(claims if self.file.policy.identity == "token" else None)
+        if self.file.policy.identity == "token":
+            self._require_this_run(claims)
+            self._require_protected(claims)
+        else:
+            self._require_protected(None)
         answer = matching.ask(self.file.policy, claims, request, at=at)
         rule = answer.rule
         if rule is None:
             raise matching.no_rule(answer)
         found = events.dangers(claims, events.read_event(self.environ))
-        if unnamed := [name for name in found if name not in rule.allow_dangerous]:
-            raise events.dangerous_run(unnamed, rule.name)
+        events.require_named(found, rule.name, rule.allow_dangerous)
+        if found and not self.pinned:
+            raise GateError(
+                "policy-not-protected",
+                f"the signing policy {self.file.path} is not pinned outright, and this run is "
+                f"{', '.join(found)}: its workspace, and the policy in it, may be a stranger's",
+                fix=_PIN,
+            )
         return rule
+
+    def _require_this_run(self, claims: Mapping[str, str]) -> None:
+        """Claims decide; the runner's variables may only refuse."""
+        for name in _RUN:
+            here = self.environ.get(f"GITHUB_{name.upper()}")
+            if here and claims.get(name) != here:
+                raise GateError(
+                    "identity-bad",
+                    f"the run's OIDC token is of another run: its {name} is "
+                    f"{str(claims.get(name))[:200]!r}, and GITHUB_{name.upper()} is {here[:200]!r}",
+                    fix="find out which step set the variable, or where tokens are asked for "
+                    "(ACTIONS_ID_TOKEN_REQUEST_URL).",
+                )
 
     def _require_protected(self, claims: Mapping[str, str] | None) -> None:
         if self.pinned:
@@ -129,24 +168,24 @@ class Gate:
         if claims is None:
             raise GateError(
                 "policy-not-protected",
-                f"the signing policy {self.file.path} is not pinned and takes the runner's "
-                "variables for the identity: no token says that the run's ref is protected",
-                fix="pin it with signing-policy-sha256.",
+                f"the signing policy {self.file.path} is not pinned outright and takes the "
+                "runner's variables for the identity: no token says that its ref is protected",
+                fix=_PIN,
             )
         if claims.get("ref_protected") != "true":
             raise GateError(
                 "policy-not-protected",
-                f"the signing policy {self.file.path} is not pinned, and the run's ref "
+                f"the signing policy {self.file.path} is not pinned outright, and the run's ref "
                 f"({claims.get('ref', 'unknown')[:200]}) is not protected: whoever can push it "
                 "can edit the policy",
-                fix="pin it with signing-policy-sha256, or sign from a protected branch.",
+                fix=f"sign from a protected branch, or {_PIN}",
             )
         if self.file.policy.issuer != GITHUB_ISSUER:
             raise GateError(
                 "policy-not-protected",
                 f"the signing policy {self.file.path} names the issuer {self.file.policy.issuer}, "
-                "and is not pinned: its own issuer cannot vouch for it",
-                fix="pin it with signing-policy-sha256.",
+                "and is not pinned outright: its own issuer cannot vouch for it",
+                fix=_PIN,
             )
 
 
@@ -161,4 +200,4 @@ def open_gate(settings: "SignSettings", environ: Mapping[str, str]) -> Gate | No
         return None
     pin = settings.signing_policy_sha256
     file = load(settings.signing_policy, sha256=pin)
-    return Gate(file, pin is not None, environ)
+    return Gate(file, "signing-policy-sha256" in settings.outright, environ)

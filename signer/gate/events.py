@@ -5,7 +5,7 @@ allow; the event file, which the job could alter, may only refuse.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,18 @@ NAMES = (
     "workflow_call", "workflow_dispatch", "workflow_run",
 )  # fmt: skip
 
+# GitHub Docs, "Dependabot on GitHub Actions", "Restrictions when Dependabot triggers events".
+_DEPENDABOT_EVENTS = (
+    "create", "deployment", "deployment_status", "pull_request", "pull_request_review",
+    "pull_request_review_comment", "push",
+)  # fmt: skip
+
+TOLD_BY = {
+    "pull_request_target": ("event_name",),
+    "self_hosted_in_public": ("runner_environment", "repository_visibility"),
+}
+"""The claims that tell a danger, where claims alone do."""
+
 _LARGEST_EVENT = 1 << 26
 
 
@@ -37,27 +49,21 @@ def read_event(environ: Mapping[str, str]) -> dict[str, Any]:
     return event if isinstance(event, dict) else {}
 
 
-def dangers(claims: Mapping[str, str], event: Mapping[str, Any]) -> list[str]:
+def dangers(claims: Mapping[str, str], event: Mapping[str, Any] | None) -> list[str]:
     """Why this run is dangerous, under the names that ``allow_dangerous`` takes.
 
     What is not known counts as dangerous.
 
     Args:
         claims: what is known of the run, under GitHub's claim names.
-        event: the event file.
+        event: the event file; None where the run is over, and only its claims can be asked.
     """
-    name = claims.get("event_name", "")
+    name = claims.get("event_name", "pull_request_target")
     found = []
     if name == "pull_request_target":
         found.append(name)
-    elif name.startswith("pull_request") and _is_foreign(
-        _at(event, "pull_request", "head", "repo"), claims
-    ):
-        found.append("pull_request_from_fork")
-    if name == "workflow_run" and _is_foreign(
-        _at(event, "workflow_run", "head_repository"), claims
-    ):
-        found.append("workflow_run_from_fork")
+    elif event is not None and _is_started_by_fork(name, event, claims):
+        found.append(f"{'workflow_run' if name == 'workflow_run' else 'pull_request'}_from_fork")
     hosted = claims.get("runner_environment") == "github-hosted"
     if not hosted and claims.get("repository_visibility") not in ("private", "internal"):
         found.append("self_hosted_in_public")
@@ -65,21 +71,40 @@ def dangers(claims: Mapping[str, str], event: Mapping[str, Any]) -> list[str]:
 
 
 def is_without_secrets(environ: Mapping[str, str]) -> bool:
-    """Whether GitHub withholds secrets and token from this run: a fork's or Dependabot's."""
+    """Whether GitHub withholds secrets and token from this run: a fork's or Dependabot's.
+
+    Here what is not known counts as the repository's own: its runs must not pass unsigned.
+    """
     if not on_runner(environ):
         return False
     name = environ.get("GITHUB_EVENT_NAME", "")
-    if environ.get("GITHUB_ACTOR") == "dependabot[bot]" and name != "pull_request_target":
+    if environ.get("GITHUB_ACTOR") == "dependabot[bot]" and name in _DEPENDABOT_EVENTS:
         return True
-    event = read_event(environ)
-    if not name.startswith("pull_request") or name == "pull_request_target" or not event:
+    own = environ.get("GITHUB_REPOSITORY_ID")
+    head = _at(read_event(environ), "pull_request", "head")
+    if not own or not isinstance(head, Mapping) or name == "pull_request_target":
         return False
-    claims = {"repository_id": environ.get("GITHUB_REPOSITORY_ID", "")}
-    return _is_foreign(_at(event, "pull_request", "head", "repo"), claims)
+    # A deleted fork's head has a repository that is null.
+    fork = "repo" in head and _is_foreign(head["repo"], {"repository_id": own})
+    return name.startswith("pull_request") and fork
 
 
-def dangerous_run(names: list[str], rule: str) -> GateError:
-    """The refusal of a dangerous run that a rule matches but does not name."""
+def require_named(found: list[str], rule: str, named: Collection[str]) -> None:
+    """Refuse a run whose dangers a rule matches but does not name.
+
+    Args:
+        found: what ``dangers`` found.
+        rule: the rule's name.
+        named: its ``allow_dangerous``.
+
+    Raises:
+        GateError: ``dangerous-run``.
+    """
+    if unnamed := [name for name in found if name not in named]:
+        raise _dangerous_run(unnamed, rule)
+
+
+def _dangerous_run(names: list[str], rule: str) -> GateError:
     return GateError(
         "dangerous-run",
         f"this run is {', '.join(names)}, and the rule {rule!r} does not name that in "
@@ -92,6 +117,17 @@ def _at(value: Any, *names: str) -> Any:
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
+
+
+def _is_started_by_fork(name: str, event: Mapping[str, Any], claims: Mapping[str, str]) -> bool:
+    if name == "workflow_run":
+        # What started the run that started this one is not told, nor whose code it had checked out.
+        started_by = _at(event, "workflow_run", "event")
+        indirect = started_by in ("workflow_run", "pull_request_target")
+        return indirect or _is_foreign(_at(event, "workflow_run", "head_repository"), claims)
+    return name.startswith("pull_request") and _is_foreign(
+        _at(event, "pull_request", "head", "repo"), claims
+    )
 
 
 def _is_foreign(repository: Any, claims: Mapping[str, str]) -> bool:

@@ -6,6 +6,7 @@ that the policy names and from nowhere else, and only from its own host.
 
 import json
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from signer.errors import ProviderError, UsageError
+from signer.fetch import FetchError, fetch_object
 from signer.small_files import read_small_file
 
 MAX_BYTES = 1 << 18
@@ -93,54 +95,25 @@ def read_snapshot(path: Path) -> IssuerKeys:
 
 def _fetch_keys(issuer: str) -> Any:
     """The issuer's list of JWKs, among which there is one that can be used."""
-    outcome: list[Any] = []
-
-    def work() -> None:
-        try:
-            about = _get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-            if about.get("issuer") != issuer:
-                raise ValueError(f"it calls itself {str(about.get('issuer'))[:200]!r}")
-            place = str(about.get("jwks_uri"))
-            if urlsplit(place)[:2] != urlsplit(issuer)[:2]:
-                raise ValueError(f"its keys are on another host ({place[:200]!r})")
-            outcome.append(_get(place).get("keys"))
-        except (OSError, ValueError, RecursionError) as error:
-            outcome.append(error)
-        except Exception as error:  # noqa: BLE001 - such as http.client's, which have no base
-            outcome.append(ValueError(f"{type(error).__name__}: {error}"))
-
-    # A timeout of a socket starts anew with each byte; this one does not.
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(MAX_SECONDS)
-    if not outcome:
-        raise _unreachable(issuer, f"no answer within {MAX_SECONDS:.0f} s")
-    if isinstance(outcome[0], Exception):
-        raise _unreachable(issuer, str(outcome[0])) from outcome[0]
+    end = time.monotonic() + MAX_SECONDS
     try:
-        _by_kid(outcome[0])
-    except ValueError as error:
+        about = _get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", end)
+        if about.get("issuer") != issuer:
+            raise ValueError(f"it calls itself {str(about.get('issuer'))[:200]!r}")
+        place = str(about.get("jwks_uri"))
+        if urlsplit(place)[:2] != urlsplit(issuer)[:2]:
+            raise ValueError(f"its keys are on another host ({place[:200]!r})")
+        keys = _get(place, end).get("keys")
+        _by_kid(keys)
+    except (FetchError, ValueError) as error:
         raise _unreachable(issuer, str(error)) from error
-    return outcome[0]
+    return keys
 
 
-def _get(url: str) -> dict[str, Any]:
-    from urllib.request import HTTPRedirectHandler, build_opener
-
-    class NoRedirect(HTTPRedirectHandler):
-        def redirect_request(self, *_arguments: Any) -> None:
-            return None
-
+def _get(url: str, end: float) -> dict[str, Any]:
     if not url.startswith("https://"):
         raise ValueError("it is not https")
-    with build_opener(NoRedirect).open(url, timeout=MAX_SECONDS) as answer:
-        content = answer.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"its answer has more than {MAX_BYTES} bytes")
-    document = json.loads(content)
-    if not isinstance(document, dict):
-        raise ValueError("its answer is not a JSON object")
-    return document
+    return fetch_object(url, seconds=max(end - time.monotonic(), 0.01), largest=MAX_BYTES)
 
 
 def _by_kid(keys: Any) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def key_names(key_id: str, asked: str | None) -> tuple[str, ...]:
         alias = asked if asked.startswith("arn:") else account + asked
         if alias.startswith(account + "alias/"):
             names.append(alias)
-    elif asked and asked.startswith("alias/"):
+    elif asked and asked.startswith("alias/") and key_id.startswith("urn:policy-audit:kms:"):
         names.append(asked)
     if key_id.startswith("https://") and key_id.count("/") == 5:
         names.append(key_id.rsplit("/", 1)[0])

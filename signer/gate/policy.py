@@ -5,7 +5,6 @@ A rule that can never match is an error, because somebody believes that it prote
 """
 
 import hashlib
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
@@ -24,8 +23,7 @@ from pydantic import (
 from signer.assurance import Assurance, strongest_of
 from signer.crypto.algorithms import ALGORITHMS, Scheme
 from signer.errors import GateError, UsageError
-from signer.gate import events, strict_yaml
-from signer.gate.globs import is_glob, matches, overlap
+from signer.gate import possible, strict_yaml
 from signer.gate.values import (
     Algorithms,
     Boolean,
@@ -41,34 +39,10 @@ from signer.small_files import read_small_file
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 MAX_RULES = 100
 
-# GitHub, "Usernames" and "Repository names": letters, digits, - (of managed users _), and in
-# repositories _ and . as well. No part is . or .., which a path would take for a folder.
-_REPOSITORY = re.compile(r"(?!(.*/)?\.\.?(/|$))[\w.*-][\w.*/-]*[\w.*-]", re.ASCII)
-_LONGEST_ID = 20  # digits of 2**64
-
-# What a claim of this name can look like: a pattern that overlaps none of these never matches.
-_SHAPES: dict[str, tuple[str, ...]] = {
-    "repository": ("*/*",),
-    "ref": ("refs/heads/**", "refs/tags/**", "refs/pull/**"),
-    "ref_protected": ("true", "false"),
-    "workflow_ref": ("*/*/**@**",),
-    "job_workflow_ref": ("*/*/**@**",),
-    "event_name": events.NAMES,
-    "runner_environment": ("github-hosted", "self-hosted"),
-    "repository_visibility": ("public", "private", "internal"),
-}
 _NOT_IN_ENVIRONMENT = ("job_workflow_ref", "environment", "repository_visibility")
 _STRONGEST_OF_SCHEME = {
     Scheme.HMAC: Assurance.SHARED_SECRET,
     Scheme.HASH: Assurance.DIGEST,
-}
-# What the full name of a provider's key looks like.
-_KEY_SHAPES = {
-    "aws": ("arn:*:kms:*:*:key/**", "arn:*:kms:*:*:alias/**"),
-    "azure": ("https://**/keys/**",),
-    "kms": ("alias/**", "urn:policy-audit:kms:key/**"),
-    "hmac": ("hmac:**",),
-    "sha256": ("sha256",),
 }
 _WITHOUT_AGE = ("hmac", "sha256")
 
@@ -99,20 +73,7 @@ class Runs(_Strict):
 
     @model_validator(mode="after")
     def _can_match(self) -> "Runs":
-        named = self.named()
-        if not named.keys() & {
-            "repository", "repository_id", "repository_owner_id", "job_workflow_ref", "workflow_ref"
-        }:  # fmt: skip
-            raise ValueError(
-                "names no repository: anybody's run would match; add repository and repository_id"
-            )
-        for name, patterns in named.items():
-            for pattern in patterns:
-                _require_possible(name, pattern)
-        if self.repository and self.workflow_ref:
-            owners = [f"{repository}/**" for repository in self.repository]
-            if not any(overlap(a, b) for a in owners for b in self.workflow_ref):
-                raise ValueError("can never match: workflow_ref is of another repository")
+        possible.require_runs(self.named())
         return self
 
 
@@ -134,6 +95,10 @@ class MaySignWith(_Strict):
     def _can_match(self) -> "MaySignWith":
         if self.max_key_age == timedelta(0):
             raise ValueError("can never match: no key is younger than max_key_age, which is 0")
+        if self.max_audit_file == 0:
+            raise ValueError(
+                "can never match: an empty audit file is refused, and max_audit_file is 0"
+            )
         for name in self.algorithm or ():
             _require_covered(
                 name,
@@ -147,13 +112,8 @@ class MaySignWith(_Strict):
                     f"can never match: nothing is known of the age of what {provider} signs with, "
                     "and max_key_age asks for it"
                 )
-        shapes = [shape for name in self.provider for shape in _KEY_SHAPES[name.split("_")[0]]]
-        for key in self.key or ():
-            if not any(overlap(key, shape) for shape in shapes):
-                raise ValueError(
-                    f"can never match: the key of {' or '.join(self.provider)} is compared in full "
-                    f"({' or '.join(shapes)}), and the rule says {key!r}"
-                )
+        possible.require_algorithms(self.provider, self.algorithm or ())
+        possible.require_key(self.provider, self.key or ())
         return self
 
 
@@ -282,24 +242,6 @@ def _require_covered(what: str, strongest: Assurance, minimum: Assurance) -> Non
         raise ValueError(
             f"can never match: {what} gives {strongest} at most, and minimum_assurance is {minimum}"
         )
-
-
-def _require_possible(name: str, pattern: str) -> None:
-    if name.endswith("_id"):
-        digits = len(pattern.replace("*", ""))
-        possible = re.fullmatch(r"[0-9*]+", pattern) is not None and digits <= _LONGEST_ID
-    elif name == "repository" and not _REPOSITORY.fullmatch(pattern):
-        possible = False
-    else:
-        shapes = _SHAPES.get(name)
-        if shapes is None:
-            return
-        possible = any(
-            overlap(pattern, shape) if is_glob(shape) else matches(pattern, shape)
-            for shape in shapes
-        )
-    if not possible:
-        raise ValueError(f"can never match: no {name} looks like {pattern!r}")
 
 
 def _told(item: dict[str, Any]) -> str:

@@ -4,7 +4,6 @@ Source: GitHub Docs, "OpenID Connect reference", "Methods for requesting the OID
 held in memory only, and never logged.
 """
 
-import json
 from collections.abc import Mapping
 
 from signer.errors import ProviderError
@@ -26,7 +25,7 @@ def request_token(environ: Mapping[str, str], audience: str, *, timeout: float =
     Args:
         environ: the step's environment.
         audience: the token's ``aud``.
-        timeout: seconds to wait for the answer.
+        timeout: seconds to wait for the whole answer.
 
     Raises:
         ProviderError: ``oidc-not-offered`` or ``oidc-failed``.
@@ -37,34 +36,25 @@ def request_token(environ: Mapping[str, str], audience: str, *, timeout: float =
             f"this job offers no OIDC token ({URL_VARIABLE} is not set)",
             fix="add `permissions: id-token: write` to the job; runs from forks never get one.",
         )
-    from urllib.error import HTTPError
     from urllib.parse import quote, urlsplit
-    from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-    class _NoRedirect(HTTPRedirectHandler):
-        # A redirect would take the request token to another host.
-        def redirect_request(self, *_: object) -> None:
-            return None
+    from signer.fetch import FetchError, fetch_object
 
-    url = environ[URL_VARIABLE]
+    url, secret = environ[URL_VARIABLE], environ[TOKEN_VARIABLE]
     parts = urlsplit(url)
     if parts.scheme != "https" and (parts.scheme, parts.hostname) not in _LOOPBACK:
         raise _failed("its URL is not https")
+    if not (secret.isascii() and secret.isprintable()):
+        raise _failed(f"{TOKEN_VARIABLE} has characters that no header can have")
     separator = "&" if "?" in url else "?"
-    request = Request(  # noqa: S310 - the scheme is checked above
-        f"{url}{separator}audience={quote(audience, safe='')}",
-        headers={
-            "Authorization": f"Bearer {environ[TOKEN_VARIABLE]}",
-            "Accept": "application/json",
-        },
-    )
     try:
-        with build_opener(_NoRedirect).open(request, timeout=timeout) as answer:
-            value = json.loads(answer.read(_LARGEST_ANSWER)).get("value")
-    except HTTPError as error:
-        error.close()
-        raise _failed(str(error)) from error
-    except (OSError, ValueError, AttributeError) as error:
+        value = fetch_object(
+            f"{url}{separator}audience={quote(audience, safe='')}",
+            headers={"Authorization": f"Bearer {secret}", "Accept": "application/json"},
+            seconds=timeout,
+            largest=_LARGEST_ANSWER,
+        ).get("value")
+    except FetchError as error:
         raise _failed(str(error)) from error
     if not isinstance(value, str) or value.count(".") != 2:
         raise _failed("the answer has no token")

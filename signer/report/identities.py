@@ -53,13 +53,16 @@ def checked_identities(verified: Mapping[str, "Verified"]) -> str:
             continue
         identity = one.statement.predicate.identity
         policy = one.statement.predicate.signing_policy
+        rule = code(policy.rule) + f" ({CLAIMED})" if policy else ""
+        if one.allowed_by:
+            rule = f"{code(one.allowed_by)} of the policy that was given" + (rule and f"<br>{rule}")
         rows.append(
             (
                 code(name),
                 f"<b>{cell(PROVED)}</b>" if one.identity_proved else cell(CLAIMED),
                 _claims(identity.claims or {}) if identity else "",
-                code(policy.rule) if policy else "",
-                code(f"sha256:{policy.digest.sha256}") if policy else "",
+                rule,
+                code(f"sha256:{policy.digest.sha256}") + f" ({CLAIMED})" if policy else "",
             )
         )
     return table(_HEAD, rows) if rows else ""

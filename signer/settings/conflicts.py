@@ -140,6 +140,9 @@ def _trust_problems(given: Mapping[str, Given]) -> list[UsageError]:
         for name in ("public-key", "hmac", "integrity-only")
         if name in given and (name == "public-key" or given[name].value.lower() != "false")
     ]
+    provider = given.get("provider")
+    if provider is not None and provider.outright and provider.value in _IN_A_KMS:
+        chosen.append(provider.label)
     if len(chosen) > 1:
         return [
             conflict(
@@ -147,7 +150,6 @@ def _trust_problems(given: Mapping[str, Given]) -> list[UsageError]:
                 fix="choose exactly one.",
             )
         ]
-    provider = given.get("provider")
     if not chosen and provider is not None and not provider.outright:
         return [
             UsageError(

@@ -35,6 +35,7 @@ def load(model: type[Model], said: Mapping[str, Given], environ: Mapping[str, st
             given[name] = Given(variable_for(name), value, outright=False)
     problems = conflicts.problems(said, given, environ, signing=issubclass(model, SignSettings))
     raw: dict[str, Any] = {name: item.exact or item.value for name, item in given.items()}
+    raw["outright"] = frozenset(name for name, item in given.items() if item.outright)
     if key := environ.get(SIGNING_KEY):
         raw["signing-key"] = key.encode("utf-8", "surrogateescape")
     try:

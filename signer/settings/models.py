@@ -134,6 +134,11 @@ class Settings(BaseModel):
     )
     show_summary: Boolean = Field(default=True, description="Write a step summary.")
     signing_key: SecretBytes | None = Field(default=None, exclude=True, repr=False)
+    outright: frozenset[str] = Field(
+        default=frozenset(),
+        exclude=True,
+        description="names of the settings that an input or option says, and not the environment",
+    )
 
 
 class SignSettings(Settings):
@@ -218,7 +223,7 @@ def fields_of(model: type[Settings]) -> dict[str, str]:
     return {
         kebab(name): field.description or ""
         for name, field in model.model_fields.items()
-        if name != "signing_key"
+        if name not in ("signing_key", "outright")
     }
 
 

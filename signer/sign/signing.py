@@ -291,6 +291,7 @@ def _state(
                 key_created=format_time(permit.key_created)
                 if permit and permit.key_created
                 else None,
+                plain_signature=settings.plain_signature or None,
                 simulation=True if provider.name == "kms" else None,
             ),
             run=gated_run(run, permit),

@@ -11,7 +11,7 @@ from pathlib import Path
 from signer.assurance import Assurance
 from signer.audit.statement import NO_CLAIMS, Run, Statement, parse_time
 from signer.errors import GateError, UsageError, VerificationError
-from signer.gate import matching
+from signer.gate import events, matching
 from signer.gate.identity import MAX_TOKEN_BYTES, ProvedIdentity, audience_for, verify_token
 from signer.gate.issuer import IssuerKeys, read_snapshot
 from signer.gate.policy import PolicyFile, load
@@ -69,7 +69,7 @@ def demands_of(settings: VerifySettings) -> IdentityDemands | None:
 
 
 def check_identity(
-    statement: Statement, evidence: Path, demands: IdentityDemands, *, plain_signature: bool
+    statement: Statement, evidence: Path, demands: IdentityDemands
 ) -> tuple[bool, str | None]:
     """Check identity and policy of a statement whose signature was verified.
 
@@ -77,7 +77,6 @@ def check_identity(
         statement: the verified statement.
         evidence: where the token is kept.
         demands: what is asked for.
-        plain_signature: whether there is a plain signature beside it.
 
     Returns:
         Whether the identity is proved, and the rule of the auditor's policy, where there is one.
@@ -86,9 +85,7 @@ def check_identity(
         VerificationError: ``identity-not-proved`` or ``not-allowed-by-policy``.
     """
     proved = _prove(statement, evidence, demands.keys) if demands.keys else None
-    rule = None
-    if demands.policy:
-        rule = _rule_for(statement, proved, demands.policy, plain_signature=plain_signature)
+    rule = _rule_for(statement, proved, demands.policy) if demands.policy else None
     return proved is not None, rule
 
 
@@ -134,15 +131,14 @@ def _compare(statement: Statement, proved: ProvedIdentity, issuer: str) -> None:
             )
 
 
-def _rule_for(
-    statement: Statement, proved: ProvedIdentity | None, file: PolicyFile, *, plain_signature: bool
-) -> str:
+def _rule_for(statement: Statement, proved: ProvedIdentity | None, file: PolicyFile) -> str:
     predicate = statement.predicate
     signing = predicate.signing
     stated = predicate.identity.claims if predicate.identity else None
+    claims = proved.claims if proved else stated or {}
     answer = matching.ask(
         file.policy,
-        proved.claims if proved else stated or {},
+        claims,
         matching.Request(
             provider=signing.provider,
             keys=matching.key_names(
@@ -151,18 +147,22 @@ def _rule_for(
             algorithm=signing.algorithm,
             assurance=Assurance(signing.assurance),
             size=predicate.audit_file.size,
-            plain_signature=plain_signature,
+            plain_signature=bool(signing.plain_signature),
             key_created=_created(signing.key_created),
         ),
         at=parse_time(signing.time),
     )
-    if answer.rule is None:
-        refusal = matching.no_rule(answer)
+    try:
+        if answer.rule is None:
+            raise matching.no_rule(answer)
+        dangers = events.dangers(claims, None)
+        events.require_named(dangers, answer.rule.name, answer.rule.allow_dangerous)
+    except GateError as refusal:
         raise VerificationError(
             "not-allowed-by-policy",
             refusal.message,
             fix="find out how this was signed: the policy you hold does not allow it.",
-        )
+        ) from None
     return answer.rule.name
 
 

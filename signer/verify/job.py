@@ -64,10 +64,13 @@ class Checked:
 def own_repository(settings: VerifySettings, environ: Mapping[str, str]) -> dict[str, str]:
     """What a signed audit must name in a workflow, unless the settings say: its repository.
 
+    An ``expect`` of the environment alone, which an earlier step can set, adds to that.
+
     Raises:
         UsageError: ``repository-unknown``.
     """
-    if {"repository", "repository_id"} & settings.expect.keys():
+    said = settings.expect if "expect" in settings.outright else {}
+    if {"repository", "repository_id"} & said.keys():
         return {}
     for name in ("repository_id", "repository"):
         if value := environ.get(f"GITHUB_{name.upper()}"):
@@ -181,7 +184,6 @@ def _with_identity(verified: Verified, bundle: Path, demands: "IdentityDemands")
         verified.statement,
         bundle.with_name(f"{name}.identity.jwt"),
         demands,
-        plain_signature=bundle.with_name(f"{name}.sig").exists(),
     )
     return replace(verified, identity_proved=proved, allowed_by=rule)
 

@@ -123,7 +123,7 @@ def _verify_envelope(
     _check_consistency(statement, verifier)
     _check_assurance(statement.predicate.signing.assurance, demands)
     _compare(statement, audit, progress)
-    _check_run(statement, {**(demands.own_repository or {}), **(demands.expect or {})})
+    _check_run(statement, {**(demands.expect or {}), **(demands.own_repository or {})})
     _check_age(statement, demands.max_age, now)
     return Verified(
         "signed-audit",

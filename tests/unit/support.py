@@ -14,6 +14,7 @@ from signer.crypto.algorithms import choose_algorithm
 from signer.crypto.verifier import PublicKeyVerifier
 from signer.envelope import bundle, dsse
 from signer.errors import SignerError
+from signer.github.masking import redact
 from signer.providers import Provider, hmac_key, kms, sha256_digest
 from signer.settings.models import SignSettings
 from signer.sign.signing import SignedAudit, sign_audit_files
@@ -143,6 +144,9 @@ class RecordedLog:
 
     def mask(self, secret: str) -> None:
         self.masked.append(secret)
+
+    def redact(self, text: str) -> str:
+        return redact(text, self.masked)
 
 
 @dataclass

@@ -153,9 +153,18 @@ def _injected(header: str) -> Callable[[str, Issuer], str]:
         honest, issuer.key = issuer.key, own
         jwk = issuer.jwk()
         issuer.key = honest
+        issuer.evil = [jwk]
         value = {"jwk": jwk, "jku": f"{issuer.url}/evil", "kid": "../../evil"}[header]
         headers = {"kid": issuer.kid, header: value}
         return jwt.encode(issuer.payload(audience), own, algorithm="RS256", headers=headers)
+
+    return forge
+
+
+def _without(claim: str) -> Callable[[str, Issuer], str]:
+    def forge(audience: str, issuer: Issuer) -> str:
+        payload = {k: v for k, v in issuer.payload(audience).items() if k != claim}
+        return jwt.encode(payload, issuer.key, algorithm="RS256", headers={"kid": issuer.kid})
 
     return forge
 
@@ -183,10 +192,15 @@ BAD_TOKENS = {
     "expired": _timed(exp=-60),
     "of the future": _timed(nbf=3600),
     "issued in the future": _timed(iat=3600),
-    "no exp": lambda audience, issuer: jwt.encode(
-        {k: v for k, v in issuer.payload(audience).items() if k != "exp"},
-        issuer.key, algorithm="RS256", headers={"kid": issuer.kid},
+    **{
+        f"no {missing}": _without(missing)
+        for missing in ("exp", "nbf", "iat", "iss", "aud")
+    },
+    "crit": lambda audience, issuer: jwt.encode(
+        issuer.payload(audience), issuer.key, algorithm="RS256",
+        headers={"kid": issuer.kid, "crit": ["exp"]},
     ),
+    "too large": lambda audience, issuer: issuer.token(audience, padding="x" * (1 << 14)),
     "other issuer": _changed(iss="https://token.actions.githubusercontent.com"),
     "replayed: of another file": _changed(aud="policy-audit:sha256:" + "0" * 64),
     "of another service": _changed(aud="sts.amazonaws.com"),
@@ -201,6 +215,7 @@ BAD_TOKENS = {
 def test_bad_tokens_are_refused(issuer: Issuer, environ: dict[str, str], name: str) -> None:
     issuer.forge = BAD_TOKENS[name]
     refused(environ, "identity-bad")
+    assert "/evil" not in issuer.asked
 
 
 def test_no_token(environ: dict[str, str]) -> None:

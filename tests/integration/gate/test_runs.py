@@ -44,7 +44,7 @@ def test_the_weaker_identity_is_stated_as_unverified(weak: dict[str, str], issue
         "verified": False,
         "claims": {
             "repository": "acme/payments", "repository_id": "123", "ref": "refs/heads/main",
-            "event_name": "push",
+            "event_name": "push", "runner_environment": "github-hosted",
         },
     }  # fmt: skip
     assert not Path(weak["INPUT_AUDIT-FILE"] + ".identity.jwt").exists()

@@ -22,6 +22,7 @@ rules:
     runs: {{repository: acme/payments, event_name: schedule}}
     may_sign_with: {{provider: hmac}}
 """
+OUTRIGHT = frozenset({"signing-policy-sha256"})
 CLAIMS = {
     "repository": "acme/payments",
     "repository_id": "123",
@@ -64,8 +65,11 @@ def test_a_policy_that_is_not_pinned_counts_on_protected_refs(policy: Path, keys
     name, decision = _decide(policy, {**CLAIMS, "ref_protected": "false"}, keys)
     assert (name, decision.status, decision.code) == (None, "fail", "policy-not-protected")
     pin = hashlib.sha256(policy.read_bytes()).hexdigest()
+    unprotected = {**CLAIMS, "ref_protected": "false"}
+    name, decision = _decide(policy, unprotected, keys, signing_policy_sha256=pin)
+    assert (name, decision.code) == (None, "policy-not-protected")
     name, decision = _decide(
-        policy, {**CLAIMS, "ref_protected": "false"}, keys, signing_policy_sha256=pin
+        policy, unprotected, keys, signing_policy_sha256=pin, outright=OUTRIGHT
     )
     assert (name, decision.status) == ("main", "ok")
 
@@ -138,7 +142,10 @@ def test_the_environments_word_is_warned_of(policy: Path, keys: Keys) -> None:
     assert "counts nowhere" in check.detail
     assert _decide(policy, None, keys, environ=environ)[1].code == "policy-not-protected"
     pin = hashlib.sha256(policy.read_bytes()).hexdigest()
-    assert _decide(policy, None, keys, environ=environ, signing_policy_sha256=pin)[0] == "main"
+    said = _decide(
+        policy, None, keys, environ=environ, signing_policy_sha256=pin, outright=OUTRIGHT
+    )
+    assert said[0] == "main"
 
 
 def test_no_policy_or_one_that_does_not_load(tmp_path: Path, policy: Path) -> None:

@@ -63,9 +63,9 @@ def compile_policy(policy: SigningPolicy) -> dict[str, Any]:
             f"issuer is {policy.issuer!r}, and IAM's providers have https://, a host in lower "
             "case, no port, and a path of letters, digits, ., _, ~ and -",
         )
-    names = role_names(rules, policy.issuer)
     # Where one rule limits the key's age, signing asks for it before any rule decides.
     dated = any(rule.may_sign_with.max_key_age is not None for rule in rules)
+    names = role_names(rules, policy.issuer, further=["kms:DescribeKey"] if dated else [])
     roles = [_role(rule, names[rule.name], policy.issuer, dated=dated) for rule in rules]
     return {
         "roles": roles,

@@ -41,7 +41,9 @@ def require_token(policy: SigningPolicy) -> None:
         raise refused("the policy", "identity: environment proves nothing to a cloud")
 
 
-def role_names(rules: Iterable[Rule], issuer: str) -> dict[str, str]:
+def role_names(
+    rules: Iterable[Rule], issuer: str, *, further: Iterable[str] = ()
+) -> dict[str, str]:
     """A name for each rule's role, which no other rule's role has.
 
     It ends in eight digits of the SHA-256 of what the role is made of: who may sign, and with
@@ -51,6 +53,8 @@ def role_names(rules: Iterable[Rule], issuer: str) -> dict[str, str]:
     Args:
         rules: the rules.
         issuer: the policy's.
+        further: what each role may do because of other rules: a role of the same name would
+            otherwise lack it, and whoever makes "the roles that are new" would make none.
 
     Returns:
         by the rule's name.
@@ -58,7 +62,8 @@ def role_names(rules: Iterable[Rule], issuer: str) -> dict[str, str]:
     Raises:
         UsageError: ``policy-not-compilable``: two rules would still have one role.
     """
-    names = {rule.name: _role_name(rule, issuer) for rule in rules}
+    more = tuple(further)
+    names = {rule.name: _role_name(rule, issuer, more) for rule in rules}
     for rule, name in names.items():
         other = next((one for one, its in names.items() if its == name and one != rule), None)
         if other is not None:
@@ -192,11 +197,11 @@ def _signs_in(rule: Rule, cloud: str) -> bool:
     return any(provider.startswith(f"{cloud}_") for provider in rule.may_sign_with.provider)
 
 
-def _role_name(rule: Rule, issuer: str) -> str:
+def _role_name(rule: Rule, issuer: str, further: tuple[str, ...]) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", rule.name.lower()).strip("-")
     opens = rule.may_sign_with
     made_of = [
-        issuer, rule.name, rule.runs.named(), opens.provider, opens.key, opens.algorithm
+        issuer, rule.name, rule.runs.named(), opens.provider, opens.key, opens.algorithm, *further
     ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:8]
     return f"{f'{_PREFIX}{slug}'[: _LONGEST_NAME - 9].rstrip('-')}-{digest}"

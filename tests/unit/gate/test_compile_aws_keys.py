@@ -128,6 +128,27 @@ def test_a_key_whose_age_is_limited_may_be_described(name: str) -> None:
     assert line.startswith("rule 0: max_key_age is 365 days")
 
 
+def test_roles_that_may_describe_their_keys_have_other_names() -> None:
+    """Else none would be new after an edit that asks every AWS role for more."""
+    may = {"provider": "aws_kms_sdk", "key": KEY, "algorithm": "ECDSA_SHA_256"}
+
+    def made(**age: str) -> list[tuple[str, bool]]:
+        rules = [
+            {"name": "a", "runs": RUNS, "may_sign_with": may},
+            {"name": "b", "runs": {**RUNS, "ref": "refs/heads/b"}, "may_sign_with": {**may, **age}},
+        ]
+        compiled = compile_policy(SigningPolicy.model_validate({"version": "1", "rules": rules}))
+        return [
+            (role["name"], allows(role["permissions-policy"], "kms:DescribeKey", KNOWN))
+            for role in compiled["roles"]
+        ]
+
+    before, after, longer = made(), made(max_key_age="365d"), made(max_key_age="400d")
+    assert [describes for _, describes in (*before, *after)] == [False, False, True, True]
+    assert not {name for name, _ in before} & {name for name, _ in after}
+    assert after == longer  # the roles are the same
+
+
 @pytest.mark.parametrize("name", ["alias/audit", "key/1234"])
 def test_a_keys_policy_opens_it_to_the_role_as_its_own_policy_says(name: str) -> None:
     [role] = compile_policy(policy(RUNS, key=f"{KEYS}{name}"))["roles"]

@@ -196,7 +196,7 @@ def test_names_of_roles_are_never_shared(tmp_path: Path, monkeypatch: pytest.Mon
     assert all(len(name) <= 64 for name in found)
     # A role's name does not depend on the other rules.
     assert names("発行", "a!b") == [found[4], found[1]]
-    monkeypatch.setattr("signer.gate.compile.rules._role_name", lambda rule, issuer: "one")
+    monkeypatch.setattr("signer.gate.compile.rules._role_name", lambda *_: "one")
     with pytest.raises(UsageError, match="rename one"):
         names("a b", "a-b")
 

@@ -8,7 +8,7 @@ crosses ``/``, so only ``**`` becomes one; a rule with a single ``*`` is refused
 import json
 import re
 from collections.abc import Iterator
-from itertools import islice, product
+from itertools import count, islice, product
 from typing import Any
 
 from signer.crypto.algorithms import Scheme
@@ -78,7 +78,7 @@ def compile_policy(policy: SigningPolicy) -> dict[str, Any]:
 
 
 def _role(rule: Rule, name: str, issuer: str, *, dated: bool) -> dict[str, Any]:
-    keys = [_key(rule, key) for key in keys_of(rule, "arn:")]
+    keys = [_key(rule, key) for key in dict.fromkeys(keys_of(rule, "arn:"))]
     places = {(key[2], key[3]) for key in keys}
     if len(places) > 1:
         raise refused(rule.name, "its keys are of several accounts: make a rule for each")
@@ -87,6 +87,7 @@ def _role(rule: Rule, name: str, issuer: str, *, dated: bool) -> dict[str, Any]:
     provider = issuer.removeprefix("https://")
     statements = [(key, _statements(rule, key, dated=dated)) for key in keys]
     federated = f"arn:{partition}:iam::{account}:oidc-provider/{provider}"
+    sids = (f"{_sid(name)}{number}" for number in count(1))
     return {
         "rule": rule.name,
         "name": name,
@@ -107,10 +108,22 @@ def _role(rule: Rule, name: str, issuer: str, *, dated: bool) -> dict[str, Any]:
             "Statement": [one for _, its in statements for one in its],
         },
         "key-policies": [
-            {"key": key[0], "statements": [_for_key(one, key, arn) for one in its]}
+            {
+                "key": key[0],
+                "statements": [{"Sid": next(sids), **_for_key(one, key, arn)} for one in its],
+            }
             for key, its in statements
         ],
     }
+
+
+def _sid(name: str) -> str:
+    """How the Sids of a role's statements begin, so that they are found in a key's policy later.
+
+    IAM JSON policy elements, "Sid": letters and digits, and each once in a policy. The number of
+    the statement comes after the n, which no digest of a name has.
+    """
+    return f"{name.replace('-', '')}n"
 
 
 def _sizes(role: dict[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,10 @@ case " $* " in
   *" ad app list "*) printf %s "$THERE";;
   *" keyvault show "*) echo "/subscriptions/S/vaults/$4";;
   *" account show "*) echo S;;
+  *" ad app show "*) echo APP;;
+  *" kms describe-key "*) echo KEY-ID;;
+  *" kms get-key-policy "*) cat key-policy.json;;
+  *" kms put-key-policy "*) cp after.json put.json;;
   *) echo ID;;
 esac
 """
@@ -38,31 +43,58 @@ esac
 pytestmark = pytest.mark.peer("jq")
 
 
-def run(folder: Path, cloud: str, *, fails: str = "nothing", there: str = "") -> tuple[int, str]:
-    """Exit code, and the calls, of a script of the page."""
-    found = re.search(rf"<!-- script: {cloud} -->\n```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
+# As KMS makes it, and what somebody has added since.
+ACCOUNT = {"Sid": "Enable IAM", "Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+NO_SID = {"Effect": "Deny", "Action": "kms:Decrypt", "Resource": "*"}
+
+
+def run(
+    folder: Path, script: str, *, fails: str = "nothing", n: int = 0, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a script of the page; ``calls`` has what it called."""
+    found = re.search(rf"<!-- script: {script} -->\n```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert found
-    (folder / "script.sh").write_text(found[1])
+    (folder / "script.sh").write_text(found[1].replace("\nn=0\n", f"\nn={n}\n"))
     (folder / "signing-policy.yml").write_text(POLICY)
+    (folder / "calls").write_text("")
     for name in ("aws", "az"):
         (folder / name).write_text(FAKE)
         (folder / name).chmod(0o755)
     path = [str(folder), str(Path(sys.executable).parent), os.environ["PATH"]]
-    done = subprocess.run(
+    return subprocess.run(
         ["/bin/sh", "script.sh"],
         cwd=folder,
-        env={**os.environ, "PATH": os.pathsep.join(path), "FAILS": fails, "THERE": there},
+        env={**os.environ, "PATH": os.pathsep.join(path), "FAILS": fails, "THERE": "", **environ},
         capture_output=True,
+        text=True,
         check=False,
     )
-    return done.returncode, (folder / "calls").read_text()
+
+
+def calls_in(folder: Path) -> str:
+    return (folder / "calls").read_text()
+
+
+def put(folder: Path, key_policy: dict[str, Any]) -> None:
+    (folder / "key-policy.json").write_text(json.dumps(key_policy))
+    (folder / "put.json").unlink(missing_ok=True)
+
+
+def statements(folder: Path) -> list[dict[str, Any]]:
+    """Of the policy that the key was given."""
+    made = json.loads((folder / "put.json").read_text())
+    assert made["Version"] == "2012-10-17"
+    found: list[dict[str, Any]] = made["Statement"]
+    return found
 
 
 def test_the_script_for_aws(tmp_path: Path) -> None:
-    code, calls = run(tmp_path, "aws")
-    assert code == 0
-    assert [line.split()[2] for line in calls.splitlines()] == ["create-role", "put-role-policy"]
+    done = run(tmp_path, "aws")
+    assert done.returncode == 0
+    made = [line.split()[2] for line in calls_in(tmp_path).splitlines()]
+    assert made == ["create-role", "put-role-policy"]
     [role] = json.loads((tmp_path / "aws.json").read_text())["roles"]
+    assert done.stdout.splitlines()[-1] == role["arn"]
     for name in ("trust", "permissions"):
         content = (tmp_path / f"{name}.json").read_text()
         assert content.isascii()  # IAM takes U+0020 to U+00FF only
@@ -70,14 +102,71 @@ def test_the_script_for_aws(tmp_path: Path) -> None:
 
 
 def test_a_role_that_is_there_gets_no_permissions(tmp_path: Path) -> None:
-    code, calls = run(tmp_path, "aws", fails="create-role")
-    assert code != 0
-    assert "put-role-policy" not in calls
+    assert run(tmp_path, "aws", fails="create-role").returncode != 0
+    assert "put-role-policy" not in calls_in(tmp_path)
+
+
+@pytest.mark.parametrize("cloud", ["aws", "azure"])
+def test_a_role_that_is_not_compiled_is_not_made(tmp_path: Path, cloud: str) -> None:
+    done = run(tmp_path, cloud, n=1)
+    assert done.returncode == 1
+    assert f"{cloud}.json has no role 1" in done.stderr
+    assert calls_in(tmp_path) == ""
+
+
+@pytest.mark.parametrize("there", [[ACCOUNT, NO_SID], ACCOUNT])
+def test_a_keys_policy_gets_the_roles_statements_and_keeps_the_others(
+    tmp_path: Path, there: list[dict[str, Any]] | dict[str, Any]
+) -> None:
+    run(tmp_path, "aws")
+    [role] = json.loads((tmp_path / "aws.json").read_text())["roles"]
+    new = role["key-policies"][0]["statements"]
+    old = there if isinstance(there, list) else [there]
+    before = {"Version": "2012-10-17", "Id": "its", "Statement": there}
+    put(tmp_path, before)
+    assert run(tmp_path, "aws-keys").returncode == 0
+    assert statements(tmp_path) == [*old, *new]
+    asked, read, written = calls_in(tmp_path).splitlines()
+    assert f"--region eu-central-1 --key-id {role['key-policies'][0]['key']} " in asked
+    for call in (read, written):
+        assert "--region eu-central-1 --key-id KEY-ID --policy-name default" in call
+    [kept] = tmp_path.glob("KEY-ID-*.json")
+    assert json.loads(kept.read_text()) == before
+    # Again, with another role's statements there: nothing is there twice.
+    other = {**new[0], "Sid": f"x{new[0]['Sid']}"}
+    stale = {**new[0], "Action": "kms:*"}
+    put(tmp_path, {**before, "Statement": [*old, other, stale, *new[1:]]})
+    assert run(tmp_path, "aws-keys").returncode == 0
+    assert statements(tmp_path) == [*old, other, *new]
+
+
+@pytest.mark.parametrize("fails", ["describe-key", "get-key-policy"])
+def test_a_keys_policy_that_cannot_be_read_is_left_alone(tmp_path: Path, fails: str) -> None:
+    run(tmp_path, "aws")
+    put(tmp_path, {"Version": "2012-10-17", "Statement": [ACCOUNT]})
+    assert run(tmp_path, "aws-keys", fails=fails).returncode != 0
+    (tmp_path / "key-policy.json").write_text("")
+    assert run(tmp_path, "aws-keys").returncode != 0
+    assert run(tmp_path, "aws-old-keys", old="x", key="KEY-ID").returncode != 0
+    assert not (tmp_path / "put.json").exists()
+
+
+def test_an_old_roles_statements_are_taken_out_and_no_other(tmp_path: Path) -> None:
+    run(tmp_path, "aws")
+    [role] = json.loads((tmp_path / "aws.json").read_text())["roles"]
+    new = role["key-policies"][0]["statements"]
+    other = {**new[0], "Sid": new[0]["Sid"].replace("policyaudit", "policyauditx")}
+    put(tmp_path, {"Version": "2012-10-17", "Statement": [ACCOUNT, *new, other, NO_SID]})
+    done = run(tmp_path, "aws-old-keys", old=role["name"], key="KEY-ID")
+    assert done.returncode == 0
+    assert statements(tmp_path) == [ACCOUNT, other, NO_SID]
 
 
 def test_the_script_for_azure(tmp_path: Path) -> None:
-    code, calls = run(tmp_path, "azure")
-    assert code == 0
+    done = run(tmp_path, "azure")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == "APP"  # the workflow's azure-client-id
+    calls = calls_in(tmp_path)
     [role] = json.loads((tmp_path / "azure.json").read_text())["roles"]
     definition = json.loads((tmp_path / "definition.json").read_text())
     assert definition == {**role["role-definition"], "AssignableScopes": ["/subscriptions/S"]}
@@ -92,7 +181,9 @@ def test_the_script_for_azure(tmp_path: Path) -> None:
                          ("keyvault", "")]
 )  # fmt: skip
 def test_an_application_that_is_there_is_left_alone(tmp_path: Path, fails: str, there: str) -> None:
-    code, calls = run(tmp_path, "azure", fails=fails, there=there)
-    assert code != 0
+    done = run(tmp_path, "azure", fails=fails, THERE=there)
+    calls = calls_in(tmp_path)
+    assert done.returncode != 0
+    assert ("is there already (ID)" in done.stderr) is bool(there)
     assert ("ad app create" in calls) is (fails not in ("nothing", "list"))
     assert "role assignment create" not in calls

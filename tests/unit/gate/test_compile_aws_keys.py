@@ -171,6 +171,15 @@ def test_a_keys_policy_opens_it_to_the_role_as_its_own_policy_says(name: str) ->
     assert still is (name == "key/1234")
 
 
+def test_a_keys_statements_are_found_again_by_their_sids() -> None:
+    keys = [f"{KEYS}key/1", f"{KEYS}alias/a", f"{KEYS}key/1"]  # which may all mean one key
+    [role] = compile_policy(policy(RUNS, key=keys))["roles"]
+    assert [one["key"] for one in role["key-policies"]] == keys[:2]
+    sids = [one["Sid"] for its in role["key-policies"] for one in its["statements"]]
+    assert sids == [f"{role['name'].replace('-', '')}n{n}" for n in (1, 2, 3, 4)]
+    assert all(sid.isascii() and sid.isalnum() for sid in sids)
+
+
 def test_one_rule_never_opens_anothers_key() -> None:
     may = {"provider": "aws_kms_sdk", "algorithm": "ECDSA_SHA_256"}
     rules = [

@@ -11,15 +11,18 @@ from typing import Any
 from urllib.parse import quote
 
 from signer.gate.compile.protection import (
+    ANY_OWNER,
     Environment,
+    Pin,
     environments_of,
     ids_of,
     may_share,
     patterns_of,
+    pins_of,
     repositories_of,
     rulesets_of,
 )
-from signer.gate.compile.rules import claims_left, refused, require_token
+from signer.gate.compile.rules import claims_left, require_token
 from signer.gate.globs import is_glob
 from signer.gate.policy import GITHUB_ISSUER, Rule, SigningPolicy
 
@@ -35,25 +38,21 @@ def compile_policy(policy: SigningPolicy, sha256: str) -> dict[str, Any]:
         sha256: the digest of its file, hex, to pin.
 
     Returns:
-        ``policy-digest``; ``steps``: for each, ``rules``, ``text``, and of the REST API
-        ``method``, ``path`` and ``body``; ``not-expressed``: lines to read.
+        ``policy-digest``; ``steps``: for each, ``rules``, ``text``, ``optional``, and of the REST
+        API ``method``, ``path`` and ``body``, in which ``ID of …`` stands for a number;
+        ``not-expressed``: lines to read.
 
     Raises:
-        UsageError: ``policy-not-compilable``: no rule names a repository exactly.
+        UsageError: ``policy-not-compilable``: identity is not proved at all, or no path of the
+            REST API can have an environment's name.
     """
     require_token(policy)
-    environments, repositories = environments_of(policy), repositories_of(policy)
-    if not repositories:
-        raise refused(
-            "the policy",
-            "no rule names a repository exactly: set the "
-            f"organization's variable {VARIABLE} to {sha256} by hand",
-        )
+    environments, pins, ids = environments_of(policy), pins_of(policy), ids_of(policy)
     steps = [step for one in environments for step in _environment_steps(one)]
     steps += [_ruleset_step(one) for one in rulesets_of(policy)]
-    steps += _pin_steps(repositories, ids_of(policy), sha256)
+    steps += [_pin_step(one, ids, sha256) for one in pins]
     if policy.issuer == GITHUB_ISSUER:
-        steps += [_subject_step(name, rules) for name, rules in repositories.items()]
+        steps += [_subject_step(name, rules) for name, rules in repositories_of(policy).items()]
     return {
         "policy-digest": f"sha256:{sha256}",
         "steps": steps,
@@ -61,6 +60,7 @@ def compile_policy(policy: SigningPolicy, sha256: str) -> dict[str, Any]:
             *(line for rule in policy.rules for line in _left(rule)),
             *(line for one in environments for line in _protected(one, policy)),
             *_shared(environments, policy),
+            *(line for one in pins for line in _unknown(one)),
         ],
     }
 
@@ -84,16 +84,19 @@ def _environment_steps(one: Environment) -> list[dict[str, Any]]:
             )
             for kind, pattern in one.patterns
         ]
-    reviewed = {**limit, "prevent_self_review": True, "reviewers": [{"type": "Team", "id": "ID"}]}
+    owner = one.repository.partition("/")[0]
+    team = {"type": "Team", "id": "ID of the team"}
+    reviewed = {**limit, "prevent_self_review": True, "reviewers": [team]}
     return [
         *steps,
         _step(
             one.rules,
-            f"optional, where a person should approve each run: reviewers of {where} (ID: "
-            "`gh api /orgs/ORGANIZATION/teams/TEAM --jq .id`)",
+            f"optional, where a person should approve each run: reviewers of {where}; ID of the "
+            f"team, a number: `gh api /orgs/{owner}/teams/TEAM --jq .id`",
             "PUT",
             path,
             reviewed,
+            optional=True,
         ),
     ]
 
@@ -109,30 +112,27 @@ def _ruleset_step(one: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def _pin_steps(
-    repositories: Mapping[str, list[str]], ids: Mapping[str, int], sha256: str
-) -> list[dict[str, Any]]:
-    owners: dict[str, list[str]] = {}
-    for repository in repositories:
-        owners.setdefault(repository.partition("/")[0], []).append(repository)
-    return [
-        _step(
-            dict.fromkeys(rule for one in its for rule in repositories[one]),
-            f"pin the policy where no branch reaches: signing-policy-sha256: ${{{{ vars.{VARIABLE} "
-            f"}}}} in the workflows of {', '.join(its)} (ID: `gh api /repos/{its[0]} --jq .id`; "
-            f"where it is there already: PATCH and /orgs/{owner}/actions/variables/{VARIABLE}; a "
-            "user has no such variables: /repos/OWNER/NAME/actions/variables)",
-            "POST",
-            f"/orgs/{owner}/actions/variables",
-            {
-                "name": VARIABLE,
-                "value": sha256,
-                "visibility": "selected",
-                "selected_repository_ids": [ids.get(one, f"ID of {one}") for one in its],
-            },
+def _pin_step(one: Pin, ids: Mapping[str, int], sha256: str) -> dict[str, Any]:
+    where = f"/orgs/{one.owner}/actions/variables"
+    body: dict[str, Any] = {"name": VARIABLE, "value": sha256, "visibility": "all"}
+    whose, missing = f"every repository of {one.owner}", ""
+    if not one.everywhere:
+        whose = ", ".join(one.repositories)
+        body["visibility"] = "selected"
+        body["selected_repository_ids"] = [ids.get(its, f"ID of {its}") for its in one.repositories]
+        unknown = [its for its in one.repositories if its not in ids]
+        missing = "".join(
+            f"; ID of {its}, a number: `gh api /repos/{its} --jq .id`" for its in unknown
         )
-        for owner, its in owners.items()
-    ]
+    return _step(
+        one.rules,
+        f"pin the policy where no branch reaches: signing-policy-sha256: ${{{{ vars.{VARIABLE} "
+        f"}}}} in the workflows of {whose}{missing} (where it is there already: PATCH and "
+        f"{where}/{VARIABLE}; a user has no such variables: /repos/OWNER/NAME/actions/variables)",
+        "POST",
+        where,
+        body,
+    )
 
 
 def _subject_step(repository: str, rules: list[str]) -> dict[str, Any]:
@@ -143,6 +143,7 @@ def _subject_step(repository: str, rules: list[str]) -> dict[str, Any]:
         "PUT",
         f"/repos/{repository}/actions/oidc/customization/sub",
         {"use_default": True, "use_immutable_subject": True},
+        optional=True,
     )
 
 
@@ -188,6 +189,16 @@ def _protected(one: Environment, policy: SigningPolicy) -> list[str]:
     return [told]
 
 
+def _unknown(one: Pin) -> list[str]:
+    if one.owner == ANY_OWNER:
+        told = (
+            "the policy: no rule names the owner of its repositories exactly: put your "
+            f"organization for {ANY_OWNER} in the step that pins the policy"
+        )
+        return [told]
+    return []
+
+
 def _shared(environments: list[Environment], policy: SigningPolicy) -> list[str]:
     lines, told = [], set()
     for one in environments:
@@ -213,11 +224,18 @@ def _shared(environments: list[Environment], policy: SigningPolicy) -> list[str]
 
 
 def _step(
-    rules: Iterable[str], text: str, method: str, path: str, body: dict[str, Any]
+    rules: Iterable[str],
+    text: str,
+    method: str,
+    path: str,
+    body: dict[str, Any],
+    *,
+    optional: bool = False,
 ) -> dict[str, Any]:
     return {
         "rules": list(dict.fromkeys(rules)),
         "text": text,
+        "optional": optional,
         "method": method,
         "path": path,
         "body": body,

@@ -11,7 +11,9 @@ from typing import Any
 from signer.gate.compile.github import VARIABLE, compile_policy
 from signer.gate.compile.protection import (
     Environment,
+    Pin,
     environments_of,
+    pins_of,
     repositories_of,
     rulesets_of,
 )
@@ -34,7 +36,8 @@ def terraform(policy: SigningPolicy, sha256: str) -> dict[str, Any]:
     """
     compiled = compile_policy(policy, sha256)
     repositories = list(repositories_of(policy))
-    places = aliases("github", (_owner(one) for one in repositories))
+    pins = pins_of(policy)
+    places = aliases("github", (one.owner for one in pins))
     names = labels(repositories)
     variable = {
         "type": "list(number)",
@@ -54,7 +57,7 @@ def terraform(policy: SigningPolicy, sha256: str) -> dict[str, Any]:
             "resource": {
                 **_environments(environments_of(policy), places),
                 "github_repository_ruleset": _rulesets(policy, places),
-                "github_actions_organization_variable": _pins(names, places, sha256),
+                "github_actions_organization_variable": _pins(pins, names, places, sha256),
             },
         },
         used=places.values(),
@@ -121,22 +124,23 @@ def _rulesets(policy: SigningPolicy, places: dict[str, dict[str, str]]) -> dict[
     return {name: found[one] for one, name in labels(found).items()}
 
 
-def _pins(names: dict[str, str], places: dict[str, dict[str, str]], sha256: str) -> dict[str, Any]:
+def _pins(
+    pins: list[Pin], names: dict[str, str], places: dict[str, dict[str, str]], sha256: str
+) -> dict[str, Any]:
     owners = labels(places)
-    return {
-        owners[owner]: {
-            **place,
+    found: dict[str, Any] = {}
+    for one in pins:
+        found[owners[one.owner]] = {
+            **places[one.owner],
             "variable_name": VARIABLE,
             "value": sha256,
-            "visibility": "selected",
-            "selected_repository_ids": [
-                f"${{data.github_repository.{name}.repo_id}}"
-                for repository, name in names.items()
-                if _owner(repository) == owner
-            ],
+            "visibility": "all" if one.everywhere else "selected",
         }
-        for owner, place in places.items()
-    }
+        if not one.everywhere:
+            found[owners[one.owner]]["selected_repository_ids"] = [
+                f"${{data.github_repository.{names[its]}.repo_id}}" for its in one.repositories
+            ]
+    return found
 
 
 def _owner(repository: str) -> str:

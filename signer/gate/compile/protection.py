@@ -45,6 +45,26 @@ class Environment:
         return {"protected_branches": not self.limited, "custom_branch_policies": self.limited}
 
 
+@dataclass(slots=True)
+class Pin:
+    """Where the policy is pinned: the variable of one organization.
+
+    Attributes:
+        owner: the organization, as it is first spelled; ORGANIZATION where no rule says which.
+        rules: names of the rules.
+        repositories: those that rules name exactly.
+        everywhere: whether every repository must see it, because a pattern says which they are.
+    """
+
+    owner: str
+    rules: dict[str, None] = field(default_factory=dict)
+    repositories: dict[str, None] = field(default_factory=dict)
+    everywhere: bool = False
+
+
+ANY_OWNER = "ORGANIZATION"
+
+
 def environments_of(policy: SigningPolicy) -> list[Environment]:
     """The environments that rules name exactly, each once, however it is spelled.
 
@@ -98,16 +118,45 @@ def repositories_of(policy: SigningPolicy) -> dict[str, list[str]]:
     return found
 
 
+def pins_of(policy: SigningPolicy) -> list[Pin]:
+    """The organizations whose variable pins the policy; one of no name where no rule names any."""
+    found: dict[str, Pin] = {}
+    spelled, owners = _spellings(policy), _owners(policy)
+    for rule in policy.rules:
+        for repository in rule.runs.repository or ():
+            owner = owners.get(repository.partition("/")[0].casefold())
+            if owner is None:
+                continue
+            one = found.setdefault(owner, Pin(owner))
+            one.rules[rule.name] = None
+            if is_glob(repository):
+                one.everywhere = True
+            else:
+                one.repositories[spelled[repository.casefold()]] = None
+    every = dict.fromkeys(rule.name for rule in policy.rules)
+    return list(found.values()) or [Pin(ANY_OWNER, every, everywhere=True)]
+
+
 def _spellings(policy: SigningPolicy) -> dict[str, str]:
     """Owner and name of each repository as they are first spelled, by the name in lower case."""
     names: dict[str, str] = {}
-    owners: dict[str, str] = {}
+    owners = _owners(policy)
     for rule in policy.rules:
         for repository in _exact(rule.runs.repository):
             owner, _, name = repository.partition("/")
-            first = owners.setdefault(owner.casefold(), owner)
-            names.setdefault(repository.casefold(), f"{first}/{name}")
+            names.setdefault(repository.casefold(), f"{owners[owner.casefold()]}/{name}")
     return names
+
+
+def _owners(policy: SigningPolicy) -> dict[str, str]:
+    """The owners that rules name exactly, as they are first spelled, by the name in lower case."""
+    found: dict[str, str] = {}
+    for rule in policy.rules:
+        for repository in rule.runs.repository or ():
+            owner = repository.partition("/")[0]
+            if not is_glob(owner):
+                found.setdefault(owner.casefold(), owner)
+    return found
 
 
 def rulesets_of(policy: SigningPolicy) -> list[dict[str, Any]]:

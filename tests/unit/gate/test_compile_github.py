@@ -21,7 +21,7 @@ from signer.gate.compile.github import compile_policy
 from signer.gate.compile.github_text import as_text
 from signer.gate.compile.protection import patterns_of
 from signer.gate.globs import matches
-from signer.gate.policy import SigningPolicy
+from signer.gate.policy import SigningPolicy, load
 
 DIGEST = "0123456789abcdef" * 4
 RUNS: dict[str, Any] = {
@@ -115,7 +115,7 @@ def test_the_steps_of_a_rule() -> None:
         f"{path}/deployment-branch-policies",
         {"name": "main", "type": "branch"},
     )
-    assert done[2][2]["reviewers"] == [{"type": "Team", "id": "ID"}]
+    assert done[2][2]["reviewers"] == [{"type": "Team", "id": "ID of the team"}]
     assert done[2][2]["deployment_branch_policy"] == limit
     method, path, body = done[3]
     assert (method, path) == ("POST", "/repos/acme/payments/rulesets")
@@ -258,8 +258,6 @@ def test_the_largest_id_is_pinned() -> None:
 
 
 def test_what_cannot_be_compiled() -> None:
-    with pytest.raises(UsageError, match="exactly"):
-        compile_policy(policy({"repository": "acme/**"}), DIGEST)
     with pytest.raises(UsageError, match="proves nothing"):
         compile_policy(policy({"repository": "acme/a"}, identity="environment"), DIGEST)
     # Subjects with ids are github.com's alone.
@@ -288,5 +286,73 @@ def test_the_text_runs_as_the_steps_say_and_as_nothing_else(tmp_path: Path) -> N
     assert not (tmp_path / "evil").exists()
     calls = [line.split(" ", 2) for line in (tmp_path / "calls").read_text().splitlines()]
     assert [(method, path, json.loads(body)) for method, path, body in calls] == [
-        (one["method"], one["path"], one["body"]) for one in compiled["steps"]
+        (one["method"], one["path"], one["body"])
+        for one in compiled["steps"]
+        if not one["optional"]
     ]
+
+
+def test_optional_steps_are_comments_and_ids_are_numbers_to_fill_in() -> None:
+    runs = {**RUNS, "repository_id": None}
+    compiled = compile_policy(policy(runs, {**runs, "repository": "acme/other"}), DIGEST)
+    optional = [one["path"] for one in compiled["steps"] if one["optional"]]
+    assert [path.split("/")[-2:] for path in optional] == [
+        ["environments", "production"], ["environments", "production"],
+        ["customization", "sub"], ["customization", "sub"],
+    ]  # fmt: skip
+    lines = as_text(compiled).splitlines()
+    for path in set(optional) - {one["path"] for one in compiled["steps"] if not one["optional"]}:
+        assert all(line.startswith("# ") for line in lines if path in line)
+    [reviewers, _] = [line for line in lines if '"reviewers"' in line]
+    assert reviewers.startswith("# {")
+    # No quotes that would stay round the number: until then it is no JSON, which GitHub refuses.
+    assert '"id": ID of the team}' in reviewers
+    [pin] = [line for line in lines if line.startswith('{"name": "POLICY')]
+    assert pin.endswith('"selected_repository_ids": [ID of acme/payments, ID of acme/other]}')
+    [told] = [line for line in lines if "pin the policy" in line]
+    for name in ("payments", "other"):
+        assert f"ID of acme/{name}, a number: `gh api /repos/acme/{name} --jq .id`" in told
+    known = as_text(compile_policy(policy(RUNS), DIGEST))
+    assert "gh api /repos/acme/payments --jq .id" not in known  # the rule says it
+
+
+@pytest.mark.parametrize("repository", ["acme/**", ["Acme/pay*", "acme/one"]])
+def test_a_pattern_of_an_organizations_repositories_is_pinned_for_all_of_them(
+    repository: str | list[str],
+) -> None:
+    rules = policy({"repository": repository})
+    compiled = compile_policy(rules, DIGEST)
+    owner = "acme" if isinstance(repository, str) else "Acme"
+    [pin] = [one for one in compiled["steps"] if not one["optional"]]
+    assert (pin["method"], pin["path"]) == ("POST", f"/orgs/{owner}/actions/variables")
+    name = "POLICY_SIGNING_POLICY_SHA256"
+    assert pin["body"] == {"name": name, "value": DIGEST, "visibility": "all"}
+    assert not any("ORGANIZATION" in line for line in compiled["not-expressed"])
+    made = github_terraform.terraform(rules, DIGEST)["resource"]
+    [variable] = made["github_actions_organization_variable"].values()
+    assert variable == {"variable_name": name, "value": DIGEST, "visibility": "all"}
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [{"repository_id": "5"}, {"repository": "**", "repository_id": "5"},
+     {"job_workflow_ref": "acme/ci/.github/workflows/sign.yml@refs/heads/main"}],
+)  # fmt: skip
+def test_an_organization_that_no_rule_names_is_to_fill_in(runs: dict[str, Any]) -> None:
+    compiled = compile_policy(policy(runs), DIGEST)
+    [pin] = compiled["steps"]
+    assert pin["path"] == "/orgs/ORGANIZATION/actions/variables"
+    assert pin["body"]["visibility"] == "all"
+    assert pin["rules"] == ["rule 0"]
+    told = "the policy: no rule names the owner of its repositories exactly"
+    assert [line for line in compiled["not-expressed"] if line.startswith(told)]
+    made = github_terraform.terraform(policy(runs), DIGEST)["resource"]
+    assert len(made["github_actions_organization_variable"]) == 1
+
+
+def test_the_sample_policy_is_compiled() -> None:
+    example = Path(__file__).parents[3] / "examples" / "signing-policy.yml"
+    file = load(example)
+    [step] = compile_policy(file.policy, file.sha256)["steps"]
+    assert step["path"] == "/orgs/OWNER/actions/variables"
+    assert step["body"]["value"] == file.sha256

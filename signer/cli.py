@@ -15,7 +15,7 @@ from signer.github.commands import log_line
 from signer.log import Log, RunnerLog, TerminalLog
 from signer.process import run, tolerant_streams
 from signer.progress import progress_bar
-from signer.settings.load import load, nearest
+from signer.settings.load import load, misspelt, nearest
 from signer.settings.models import SignSettings, VerifySettings
 
 _DESCRIPTION = "Sign policy audits with keys nobody can copy, and check them years later, offline."
@@ -63,6 +63,8 @@ def main() -> None:
     tolerant_streams()
     arguments = parser().parse_args()
     log: Log = RunnerLog(os.environ) if arguments.github else TerminalLog(os.environ)
+    for text in misspelt(os.environ):
+        log.warning("policy audit: unknown variable", text)
     run(lambda: _run(arguments, log), log)
 
 

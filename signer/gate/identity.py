@@ -80,7 +80,8 @@ def require_offered(environ: Mapping[str, str]) -> None:
             "identity-missing",
             "the signing policy asks for a proved identity, and this job offers no OIDC token",
             fix="add `permissions: id-token: write` to the job; runs of forks and of Dependabot "
-            "never get one (see if-unauthorized).",
+            "never get one (see if-unauthorized). Outside of a job, `signer policy check` tries a "
+            "policy.",
         )
 
 

@@ -250,6 +250,8 @@ def _told(item: dict[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
         near = get_close_matches(str(item["loc"][-1]), _fields_at(item["loc"]), n=1)
         message = f"there is no such field{f'; did you mean {near[0]}?' if near else ''}"
+    if item["loc"] == ("rules",) and item["type"] == "too_short":
+        message = "there is none, so that nobody could sign"
     return f"{place or 'the document'}: {message[0].lower()}{message[1:]}"
 
 

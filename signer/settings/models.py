@@ -218,6 +218,10 @@ class VerifySettings(Settings):
     )
 
 
+MODELS: tuple[type[Settings], ...] = (SignSettings, VerifySettings, DoctorSettings)
+"""The settings of every mode."""
+
+
 def fields_of(model: type[Settings]) -> dict[str, str]:
     """The public settings of a model: kebab-case name to description."""
     return {

@@ -159,9 +159,10 @@ def _check(
         answer.results.append(result)
         with_key = result.get("key-fingerprint", result["algorithm"])
         run = f"; its run: {PROVED if verified.identity_proved else CLAIMED}"
+        has_run = verified.statement is not None and verified.statement.predicate.run is not None
         log.info(
             f"verified {name}: {result['audit-digest']}, signed with {with_key}"
-            + (run if verified.statement else "")
+            + (run if has_run else "")
         )
     return answer
 

@@ -86,8 +86,7 @@ def check_signature(
             raise VerificationError(
                 "wrong-key",
                 f"the signature is not by the trusted key ({known[0]}): it names {seen[:80]!r}",
-                fix="verify with the public key that belongs to the one named, "
-                "if that is a key you trust.",
+                fix=_other_trust(seen),
             ) from None
         raise VerificationError(
             "altered-statement",
@@ -95,6 +94,14 @@ def check_signature(
             "or the signature was altered",
             fix=f"{FORGED} {_other_cause(verifier.algorithm)}".rstrip(),
         ) from None
+
+
+def _other_trust(label: str) -> str:
+    if label.startswith("hmac:"):
+        return "it is an HMAC: verify it with --hmac and the secret in POLICY_SIGNING_KEY."
+    if label == "sha256":
+        return "it is a plain SHA-256, which proves integrity only: --integrity-only takes it."
+    return "verify with the public key of the one named (--key), if that is a key you trust."
 
 
 def _other_cause(algorithm: str) -> str:

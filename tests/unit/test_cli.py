@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -116,6 +117,22 @@ def test_no_secret_is_in_an_error_as_json(signer: Signer) -> None:
     assert done.json["code"] == "audit-file-not-found"
     assert "***" in done.json["message"]
     assert SECRET not in done.out + done.err
+
+
+def test_what_was_made_in_another_way_is_told(signer: Signer, tmp_path: Path) -> None:
+    signer("sign", "audit.jsonl", "--provider", "kms")
+    shutil.copy("audit.jsonl.pub", "own.pub")
+    for made, told in (
+        ({"POLICY_SIGNING_KEY": SECRET}, "--hmac"),
+        ({}, "--integrity-only"),
+    ):
+        signer("sign", "audit.jsonl", "--overwrite", **made)
+        done = signer("verify", "audit.jsonl", "--key", "own.pub")
+        assert (done.code, "error[wrong-key]" in done.err, told in done.err) == (1, True, True)
+    done = signer("verify", "audit.jsonl", "--key", "audit.jsonl")
+    assert (done.code, "error[key-unreadable]: audit.jsonl: " in done.err) == (1, True)
+    done = signer("inspect", "audit.jsonl")
+    assert (done.code, ".sigstore.json" in done.err) == (1, True)
 
 
 def test_json_has_the_names_of_the_outputs(signer: Signer) -> None:

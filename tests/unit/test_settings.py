@@ -10,7 +10,7 @@ from signer.errors import SettingsError
 from signer.kms.directory import default_directory
 from signer.settings.conflicts import NOT_YET
 from signer.settings.given import Given, variable_for
-from signer.settings.load import load
+from signer.settings.load import load, misspelt
 from signer.settings.models import (
     Settings,
     SignSettings,
@@ -285,6 +285,24 @@ def test_what_was_said_outright_is_known() -> None:
     settings = _load(SignSettings, {"POLICY_ALGORITHM": "ES256"}, overwrite="true")
     assert "overwrite" in settings.outright
     assert "algorithm" not in settings.outright
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("POLICY_SIGNIG_POLICY", "POLICY_SIGNING_POLICY"),
+        ("POLICY_MINIMUM_ASURANCE", "POLICY_MINIMUM_ASSURANCE"),
+        ("POLICY_SIGNINGKEY", "POLICY_SIGNING_KEY"),
+        ("POLICY_SIGNING_POLICY", None),
+        ("POLICY_SIGNING_KEY", None),
+        ("POLICY_ENGINE_VERSION", None),
+        ("SIGNIG_POLICY", None),
+    ],
+)
+def test_a_misspelt_variable_is_told(name: str, meant: str | None) -> None:
+    told = misspelt({name: "x"})
+    assert len(told) == (meant is not None)
+    assert all(name in text and str(meant) in text for text in told)
 
 
 def test_inputs_are_trimmed_as_variables_are() -> None:

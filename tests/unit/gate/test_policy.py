@@ -124,6 +124,7 @@ def test_large_and_missing_files(tmp_path: Path) -> None:
         ("ref_protected: true", "ref_protected: yes", "no ref_protected"),
         ("[push, schedule]", "pusg", "no event_name"),
         ("[push, schedule]", "[]", "at least 1"),
+        ("rules:", "rules: []\nx:", "rules: there is none, so that nobody could sign"),
         ("[push, schedule]", "pull_request_target", "allow_dangerous"),
         ("provider: kms,", "provider: kms, minimum_assurance: managed-key,", "kms gives"),
         ("provider: kms,", "provider: kms, algorithm: MD5,", "MD5"),

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 
 class StrictModel(BaseModel):
@@ -25,6 +25,9 @@ def printable(value: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(printable)]
+
+# The reader takes every scalar as text; for an editor a plain 1 is a number.
+Version = Annotated[Literal["1"], WithJsonSchema({"enum": [1, "1"]})]
 
 
 def told(item: Mapping[str, Any], fields: Iterable[str] = ()) -> str:

@@ -28,7 +28,7 @@ from signer.gate.values import (
     Size,
 )
 from signer.small_files import read_small_file
-from signer.strict_model import Name, StrictModel, told
+from signer.strict_model import Name, StrictModel, Version, told
 
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 MAX_BYTES = 1 << 16
@@ -139,7 +139,7 @@ class Rule(StrictModel):
 class SigningPolicy(StrictModel):
     """The whole policy: the first rule that matches allows, and without one nothing does."""
 
-    version: Annotated[Literal["1"], Field(json_schema_extra={"enum": [1, "1"]})]
+    version: Version
     issuer: str = GITHUB_ISSUER
     identity: Literal["token", "environment"] = "token"
     rules: Annotated[tuple[Rule, ...], Field(min_length=1, max_length=MAX_RULES)]

@@ -23,7 +23,14 @@ from signer.verify import job
 from tests.integration.gate.support import POLICY, signed
 from tests.issuer import Issuer
 from tests.unit import runner
-from tests.unit.support import EVENTS, RecordedLog, payload_of, signed_statement, trusted_keys
+from tests.unit.support import (
+    EVENTS,
+    RecordedLog,
+    message_bundle,
+    payload_of,
+    signed_statement,
+    trusted_keys,
+)
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOUR = timedelta(hours=1)
@@ -206,6 +213,10 @@ def test_with_type_any_a_signed_audit_is_proved_as_ever(run: Job) -> None:
     assert run.ask(run.file(), type="any")["identity"] == "proved"
     run.token.unlink()
     assert run.ask(run.file(), type="any")["reason"] == "identity-not-proved"
+    key = kms.open_key("alias/policy-audit", run.folder / "kms")
+    run.bundle.write_bytes(message_bundle(EVENTS, key))
+    result = run.ask(run.file(), type="any")
+    assert (result["kind"], "identity" in result) == ("message-signature", False)
 
 
 # A key that is revoked an hour after the run signed.
@@ -273,6 +284,10 @@ def test_a_token_that_holds_for_long_is_as_old_as_its_issue(run: Job) -> None:
     run.with_token(iat=int(at.timestamp()) - 1, **long)
     run.steal(NOW - 8 * HOUR)
     assert run.ask(path, expect=OWN)["reason"] == "verified"
+    moment = int(at.timestamp())  # a clock's leeway makes the token no older than it is
+    run.with_token(iat=moment - 1, nbf=moment + 10, exp=2**31)
+    assert run.ask(path, expect=OWN)["reason"] == "key-revoked"
+    run.with_token(iat=moment - 1, **long)
     run.steal(at)  # the statement itself says that it is not older
     assert run.ask(path, expect=OWN)["reason"] == "key-revoked"
 

@@ -20,7 +20,12 @@ from tests.peers.python_tools import PYTHON_TOOLS
 SKIP_PREFIX = "peer missing: "
 
 # Peers that are ordinary programs on PATH, and the Debian package each comes in.
-SYSTEM_TOOLS = {"git": "git", "openssl": "openssl", "ssh-keygen": "openssh-client"}
+SYSTEM_TOOLS = {
+    "git": "git",
+    "jq": "jq",
+    "openssl": "openssl",
+    "ssh-keygen": "openssh-client",
+}
 
 
 def find(name: str) -> Path | None:

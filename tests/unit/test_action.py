@@ -285,6 +285,10 @@ def test_verifying_expects_its_own_repository(step: Step) -> None:
     assert step.run({"GITHUB_REPOSITORY_ID": "78"}, **said, expect="repository_id=77") == 0
     assert step.run({"GITHUB_REPOSITORY_ID": "78"}, **said, expect="repository=*") == 0
     assert step.run({"GITHUB_REPOSITORY_ID": "78"}, **said, expect="run_id=42") == 1
+    for line in ("repository=*", "repository_id=*", "repository_id=77"):
+        # What an earlier step can set adds to the own repository, and takes nothing away.
+        environ = {"GITHUB_REPOSITORY_ID": "78", "POLICY_EXPECT": line}
+        assert step.run(environ, **said) == 1, line
     assert step.run({"GITHUB_REPOSITORY_ID": "78"}, **said, type="any") == 1
     assert step.run({"GITHUB_REPOSITORY_ID": ""}, **said) == 0  # by name
     error = step.refuse({"GITHUB_REPOSITORY_ID": "", "GITHUB_REPOSITORY": ""}, **said)

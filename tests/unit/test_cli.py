@@ -118,6 +118,14 @@ def test_hmac_and_integrity_only(signer: Signer) -> None:
     assert signer("verify", "audit.jsonl", "--hmac", POLICY_SIGNING_KEY=SECRET).code == 1
 
 
+def test_no_secret_is_in_an_error_as_json(signer: Signer) -> None:
+    done = signer("sign", SECRET, "--json", POLICY_SIGNING_KEY=SECRET)
+    assert done.code == 2
+    assert done.json["code"] == "audit-file-not-found"
+    assert "***" in done.json["message"]
+    assert SECRET not in done.out + done.err
+
+
 def test_json_has_the_names_of_the_outputs(signer: Signer) -> None:
     signed = signer("sign", "audit.jsonl", "--provider", "kms", "--json").json
     assert signed["files"] == ["audit.jsonl", "audit.jsonl.sigstore.json", "audit.jsonl.pub"]

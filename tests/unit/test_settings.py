@@ -216,6 +216,7 @@ def test_policies_and_archives_are_among_what_is_refused() -> None:
         {"public_key": "k.pub", "integrity_only": "true"},
         {"hmac": "true", "integrity_only": "true"},
         {"public_key": "k.pub", "hmac": "true", "integrity_only": "true"},
+        {"public_key": "k.pub", "provider": "kms"},
         {"public_key": "k.pub", "trusted_keys": "t.yml"},
         {"trusted_keys": "false", "integrity_only": "true"},
         {"trusted_keys": "t.yml", "hmac": "true"},
@@ -264,6 +265,30 @@ def test_a_provider_from_the_environment_alone_is_no_trust() -> None:
     [problem] = _problems(VerifySettings, {"POLICY_SIGNING_PROVIDER": "kms"})
     assert problem.startswith("trust-missing: nothing but POLICY_SIGNING_PROVIDER")
     assert _load(VerifySettings, {"POLICY_SIGNING_PROVIDER": "hmac"}, provider="kms")
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"POLICY_INTEGRITY_ONLY": "true"},
+        {"POLICY_HMAC": "true", "POLICY_SIGNING_KEY": SECRET},
+        {"POLICY_PUBLIC_KEY": "other.pub"},
+    ],
+)
+def test_no_variable_takes_the_place_of_trust_that_was_said_outright(
+    environ: dict[str, str],
+) -> None:
+    problems = _problems(VerifySettings, environ, provider="kms")
+    assert any("it is not clear what is trusted" in problem for problem in problems)
+    # A provider in the environment is that of the signing step, and no trust.
+    said = {"POLICY_SIGNING_PROVIDER": "kms"}
+    assert _load(VerifySettings, said, public_key="k.pub").public_key == Path("k.pub")
+
+
+def test_what_was_said_outright_is_known() -> None:
+    settings = _load(SignSettings, {"POLICY_ALGORITHM": "ES256"}, overwrite="true")
+    assert "overwrite" in settings.outright
+    assert "algorithm" not in settings.outright
 
 
 def test_inputs_are_trimmed_as_variables_are() -> None:

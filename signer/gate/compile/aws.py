@@ -5,12 +5,16 @@ Condition operators"; KMS Developer Guide, "Condition keys" and "Default key pol
 crosses ``/``, so only ``**`` becomes one; a rule with a single ``*`` is refused, not widened.
 """
 
+import json
 import re
+from collections.abc import Iterator
+from itertools import islice, product
 from typing import Any
 
-from signer.crypto.algorithms import ALGORITHMS, Scheme
+from signer.crypto.algorithms import Scheme
 from signer.gate.compile import subjects
 from signer.gate.compile.rules import (
+    algorithms_of,
     claims_left,
     keys_of,
     limits_left,
@@ -18,6 +22,7 @@ from signer.gate.compile.rules import (
     require_wild,
     role_names,
     rules_for,
+    unpinned_left,
 )
 from signer.gate.globs import is_glob
 from signer.gate.policy import GITHUB_ISSUER, Rule, SigningPolicy
@@ -26,6 +31,13 @@ from signer.gate.policy import GITHUB_ISSUER, Rule, SigningPolicy
 EXPRESSIBLE = ("repository", "repository_id", "job_workflow_ref", "ref", "environment", "actor")
 AUDIENCE = "sts.amazonaws.com"
 
+# IAM and AWS STS quotas, "IAM character limits", which count no white space: a trust policy has
+# 2,048, or as many as 4,096 where the account asks for it; a role's inline policies have 10,240.
+USUAL_TRUST, LONGEST_TRUST, LONGEST_PERMISSIONS = 2048, 4096, 10240
+
+# IAM API reference, "CreateOpenIDConnectProvider", Url: no port, no query. In an ARN * and ${ would
+# be more than they look like, and a provider's name has no upper case.
+_ISSUER = re.compile(r"https://[a-z0-9.-]+(?:/[A-Za-z0-9._~-]+)*")
 # KMS API reference, "CreateAlias", AliasName: which characters an alias has.
 _KEY = re.compile(
     r"(arn:(aws[a-z-]*):kms:[a-z0-9-]+:([0-9]{12}):)(key/[A-Za-z0-9-]+|alias/[A-Za-z0-9/_-]+)"
@@ -45,12 +57,23 @@ def compile_policy(policy: SigningPolicy) -> dict[str, Any]:
             wider than the rule.
     """
     rules = rules_for(policy, "aws")
-    names = role_names(rules)
+    if not _ISSUER.fullmatch(policy.issuer):
+        raise refused(
+            "the policy",
+            f"issuer is {policy.issuer!r}, and IAM's providers have https://, a host in lower "
+            "case, no port, and a path of letters, digits, ., _, ~ and -",
+        )
+    names = role_names(rules, policy.issuer)
     # Where one rule limits the key's age, signing asks for it before any rule decides.
     dated = any(rule.may_sign_with.max_key_age is not None for rule in rules)
+    roles = [_role(rule, names[rule.name], policy.issuer, dated=dated) for rule in rules]
     return {
-        "roles": [_role(rule, names[rule.name], policy.issuer, dated=dated) for rule in rules],
-        "not-expressed": [line for rule in rules for line in _left(rule, policy.issuer)],
+        "roles": roles,
+        "not-expressed": [
+            *(line for rule in rules for line in _left(rule, policy.issuer)),
+            *(line for role in roles for line in _sizes(role)),
+            unpinned_left("AWS"),
+        ],
     }
 
 
@@ -90,6 +113,29 @@ def _role(rule: Rule, name: str, issuer: str, *, dated: bool) -> dict[str, Any]:
     }
 
 
+def _sizes(role: dict[str, Any]) -> list[str]:
+    """A line where a role's trust is longer than is usual; refused where IAM takes it never."""
+    trust, permissions = (
+        len(json.dumps(role[name], separators=(",", ":")))
+        for name in ("trust-policy", "permissions-policy")
+    )
+    for what, size, most in (
+        ("trust policy", trust, LONGEST_TRUST),
+        ("permissions policy", permissions, LONGEST_PERMISSIONS),
+    ):
+        if size > most:
+            raise refused(
+                role["rule"],
+                f"its {what} has more than the {most} characters that IAM takes: make several "
+                "rules of it",
+            )
+    longer = (
+        f"{role['rule']}: its trust policy has {trust} characters, and IAM takes {USUAL_TRUST} "
+        f"unless the account's quota is raised (to {LONGEST_TRUST} at most)"
+    )
+    return [longer] if trust > USUAL_TRUST else []
+
+
 def _trust(rule: Rule, provider: str) -> dict[str, Any]:
     named = rule.runs.named()
     repositories = subjects.repositories(rule)
@@ -109,13 +155,21 @@ def _trust(rule: Rule, provider: str) -> dict[str, Any]:
                 (like if globs else exact)[f"{provider}:{claim}"] = values
     else:
         ends = _ends(rule, repositories)
-    like[f"{provider}:sub"] = [
-        form(repository, end)
-        for repository in repositories
-        for end in ends
-        for form in (subjects.by_name, subjects.immutable)
-    ]
+    found = _subjects(rule, repositories, ends, with_ids=f"https://{provider}" != GITHUB_ISSUER)
+    like[f"{provider}:sub"] = list(islice(found, LONGEST_TRUST))  # more is refused for its length
     return {"StringEquals": exact, "StringLike": like}
+
+
+def _subjects(
+    rule: Rule, repositories: tuple[str, ...], ends: list[str], *, with_ids: bool
+) -> Iterator[str]:
+    # The repository's id is a condition of its own where STS evaluates it; the owner's never is.
+    owners = subjects.ids(rule.runs.repository_owner_id)
+    ids = subjects.ids(rule.runs.repository_id) if with_ids else [None]
+    for repository, end in product(dict.fromkeys(repositories), dict.fromkeys(ends)):
+        yield subjects.by_name(repository, end)
+        for owner, its in product(owners, ids):
+            yield subjects.immutable(repository, end, owner, its)
 
 
 def _ends(rule: Rule, repositories: tuple[str, ...]) -> list[str]:
@@ -150,20 +204,20 @@ def _statements(rule: Rule, key: re.Match[str], *, dated: bool) -> list[dict[str
 
 
 def _actions(rule: Rule, *, alias: bool, dated: bool) -> list[tuple[list[str], dict[str, Any]]]:
-    algorithms = [ALGORITHMS[name] for name in rule.may_sign_with.algorithm or ()]
+    algorithms = algorithms_of(rule)
     signing = [one for one in algorithms if one.scheme is not Scheme.HMAC]
     macs = [one.name for one in algorithms if one.scheme is Scheme.HMAC]
     found: list[tuple[list[str], dict[str, Any]]] = []
     for kind in dict.fromkeys(one.message_type for one in signing):
-        names = [one.name for one in signing if one.message_type is kind]
+        names = list(dict.fromkeys(one.name for one in signing if one.message_type is kind))
         limits = {"kms:SigningAlgorithm": names, "kms:MessageType": str(kind)}
         found.append((["kms:Sign"], limits))
-    if not algorithms:
-        found.append((["kms:Sign"], {}))
-    if signing or not algorithms:
+    if signing:
         found.append((["kms:GetPublicKey"], {}))
     if macs:
-        found.append((["kms:GenerateMac", "kms:VerifyMac"], {"kms:MacAlgorithm": macs}))
+        found.append(
+            (["kms:GenerateMac", "kms:VerifyMac"], {"kms:MacAlgorithm": list(dict.fromkeys(macs))})
+        )
     if dated or (macs and alias):  # docs/aws.md, "KMS HMAC keys"
         found.append((["kms:DescribeKey"], {}))
     return found
@@ -207,4 +261,10 @@ def _left(rule: Rule, issuer: str) -> list[str]:
     lines = claims_left(rule, named.keys() - seen, why)
     if rule.may_sign_with.algorithm is None:
         lines.append(f"{rule.name}: no algorithm is named: HMAC keys are not opened")
+    partition = keys_of(rule, "arn:")[0].split(":")[1]
+    if partition != "aws":
+        lines.append(
+            f"{rule.name}: its keys are in {partition}: the job and IAM's provider must have the "
+            f"audience {AUDIENCE} there too"
+        )
     return lines + limits_left(rule, "KMS")

@@ -12,11 +12,13 @@ a flexible one, a preview, has ``eq``, ``matches`` (``*`` is any text, ``?`` one
 import hashlib
 import re
 from collections.abc import Iterator
-from itertools import islice, product
+from itertools import product
 from typing import Any
 
+from signer.crypto.algorithms import KEY_SPECS, azure_name
 from signer.gate.compile import subjects
 from signer.gate.compile.rules import (
+    algorithms_of,
     claims_left,
     keys_of,
     limits_left,
@@ -24,6 +26,7 @@ from signer.gate.compile.rules import (
     require_wild,
     role_names,
     rules_for,
+    unpinned_left,
 )
 from signer.gate.globs import is_glob
 from signer.gate.policy import GITHUB_ISSUER, Rule, SigningPolicy
@@ -61,25 +64,35 @@ def compile_policy(policy: SigningPolicy) -> dict[str, Any]:
             were wider than the rule.
     """
     rules = rules_for(policy, "azure")
-    names = role_names(rules)
+    names = role_names(rules, policy.issuer)
     roles = [_role(rule, names[rule.name], policy.issuer) for rule in rules]
     return {
         "roles": roles,
-        "not-expressed": [line for rule in rules for line in _left(rule, policy.issuer)],
+        "not-expressed": [
+            *(line for rule in rules for line in _left(rule, policy.issuer)),
+            unpinned_left("Azure"),
+        ],
     }
 
 
 def _role(rule: Rule, name: str, issuer: str) -> dict[str, Any]:
-    matches = list(islice(_matches(rule, issuer), MOST_CREDENTIALS + 1))
+    if not any(azure_name(one.name, spec) for one in algorithms_of(rule) for spec in KEY_SPECS):
+        algorithms = " or ".join(rule.may_sign_with.algorithm or ())
+        raise refused(rule.name, f"no key of Azure signs with {algorithms}")
+    matches: list[dict[str, str]] = []
+    for match in _matches(rule, issuer):
+        if match not in matches:
+            matches.append(match)
+        if len(matches) > MOST_CREDENTIALS:
+            break
     if len(matches) > MOST_CREDENTIALS:
         raise refused(
             rule.name,
             f"it needs more than {MOST_CREDENTIALS} federated credentials, and no application "
             "can have them: make several rules of it",
         )
-    vault_keys = dict.fromkeys(
-        (key[1], key[3]) for key in _keys(rule) if key[2] == "vault"
-    )  # versions of one key have one scope
+    # Versions of one key have one scope, and so have spellings: names of keys have no case.
+    vault_keys = {(key[1], key[3].lower()): key[3] for key in _keys(rule) if key[2] == "vault"}
     return {
         "rule": rule.name,
         "name": name,
@@ -101,7 +114,7 @@ def _role(rule: Rule, name: str, issuer: str) -> dict[str, Any]:
                 "scope": "/subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/"
                 f"Microsoft.KeyVault/vaults/{vault}/keys/{key}",
             }
-            for vault, key in vault_keys
+            for (vault, _), key in vault_keys.items()
         ],
     }
 
@@ -111,13 +124,16 @@ def _matches(rule: Rule, issuer: str) -> Iterator[dict[str, str]]:
     named = rule.runs.named()
     for claim in _EXPRESSIBLE:
         for pattern in named.get(claim, ()):
-            require_wild(rule, claim, pattern, special="'", cloud="Entra")
+            require_wild(rule, claim, pattern, special="'\\", cloud="Entra")
     for claim in _IDS:
         if any(is_glob(pattern) for pattern in named.get(claim, ())):
             raise refused(rule.name, f"{claim} is a glob, and Entra compares it with eq only")
-    repositories, ends = subjects.repositories(rule), subjects.contexts(rule)
-    values = [named.get(claim, ("",)) for claim in _FURTHER]
-    for repository, end, *further in product(repositories, ends, *values):
+    values = [
+        subjects.repositories(rule),
+        subjects.contexts(rule),
+        *(named.get(claim, ("",)) for claim in _FURTHER),
+    ]
+    for repository, end, *further in product(*map(dict.fromkeys, values)):
         said = {claim: subjects.wild(one) for claim, one in zip(_FURTHER, further, strict=True)}
         said = {claim: one for claim, one in said.items() if one}
         yield from _match(rule, issuer, repository, end, said)
@@ -213,7 +229,22 @@ def _left(rule: Rule, issuer: str) -> list[str]:
     if allowed.algorithm is not None:
         algorithms = " or ".join(allowed.algorithm)
         lines.append(f"{rule.name}: algorithm must be {algorithms}: Azure limits it by key only")
+    return lines + _keys_left(rule) + limits_left(rule, "Key Vault")
+
+
+def _keys_left(rule: Rule) -> list[str]:
+    lines = []
     for key in _keys(rule):
+        if key[3] != key[3].lower():
+            lines.append(
+                f"{rule.name}: {key[0]}: Azure's names of keys have no case, and the gate's have: "
+                "the role opens the key however it is spelled"
+            )
+        if not key[0].startswith(f"https://{key[1]}.{key[2]}.azure.net/"):
+            lines.append(
+                f"{rule.name}: {key[0]} is in a sovereign cloud: the audience is {AUDIENCE} there "
+                "too, because signer asks for that; what else signs in must do so too"
+            )
         if key[2] == "managedhsm":
             lines.append(
                 f"{rule.name}: {key[0]} is in a Managed HSM, whose roles are its own: "
@@ -221,4 +252,4 @@ def _left(rule: Rule, issuer: str) -> list[str]:
             )
         elif key[4] and "*" not in key[4]:
             lines.append(f"{rule.name}: {key[0]}: the role holds for every version of the key")
-    return lines + limits_left(rule, "Key Vault")
+    return lines

@@ -6,6 +6,7 @@ environments", "Deployment branch policies", "Rules", "Actions variables", "Acti
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from signer.gate.compile.protection import (
     Environment,
     environments_of,
     ids_of,
+    may_share,
     patterns_of,
     repositories_of,
     rulesets_of,
@@ -57,7 +59,8 @@ def compile_policy(policy: SigningPolicy, sha256: str) -> dict[str, Any]:
         "steps": steps,
         "not-expressed": [
             *(line for rule in policy.rules for line in _left(rule)),
-            *(line for one in environments for line in _shared(one)),
+            *(line for one in environments for line in _protected(one, policy)),
+            *_shared(environments, policy),
         ],
     }
 
@@ -66,9 +69,10 @@ def _environment_steps(one: Environment) -> list[dict[str, Any]]:
     path = f"/repos/{one.repository}/environments/{quote(one.name, safe='')}"
     where = f"the environment {one.name} of {one.repository}"
     limit: dict[str, Any] = {"deployment_branch_policy": one.branch_policy}
-    steps = [
-        _step(one.rules, f"create {where}, for the refs of the rules only", "PUT", path, limit)
-    ]
+    whose = "any ref"
+    if one.branch_policy:
+        whose = "the refs of the rules only" if one.limited else "protected branches only"
+    steps = [_step(one.rules, f"create {where}, for {whose}", "PUT", path, limit)]
     if one.branch_policy and one.limited:
         steps += [
             _step(
@@ -115,7 +119,8 @@ def _pin_steps(
         _step(
             dict.fromkeys(rule for one in its for rule in repositories[one]),
             f"pin the policy where no branch reaches: signing-policy-sha256: ${{{{ vars.{VARIABLE} "
-            f"}}}} in the workflows of {', '.join(its)} (ID: `gh api /repos/{its[0]} --jq .id`; a "
+            f"}}}} in the workflows of {', '.join(its)} (ID: `gh api /repos/{its[0]} --jq .id`; "
+            f"where it is there already: PATCH and /orgs/{owner}/actions/variables/{VARIABLE}; a "
             "user has no such variables: /repos/OWNER/NAME/actions/variables)",
             "POST",
             f"/orgs/{owner}/actions/variables",
@@ -165,15 +170,46 @@ def _left(rule: Rule) -> list[str]:
     return lines
 
 
-def _shared(one: Environment) -> list[str]:
-    rules = list(dict.fromkeys(one.rules))
-    if len(rules) < 2:
+def _protected(one: Environment, policy: SigningPolicy) -> list[str]:
+    """What is left where a rule asks for a protected ref of any name."""
+    asking = [
+        rule.name for rule in policy.rules if rule.name in one.rules and rule.runs.ref is None
+    ]
+    if one.branch_policy is None or not asking:
         return []
-    line = (
-        f"{one.repository}: the environment {one.name} is named by {', '.join(rules)}: the refs "
-        "of each may use it for the others; give each an environment of its own"
+    where = f"{', '.join(asking)}: the environment {one.name} of {one.repository}"
+    if one.limited:
+        return [f"{where} takes the refs of other rules only: name the rule's refs too"]
+    told = (
+        f"{where} is for protected branches only, and where the repository has no branch "
+        "protection rule GitHub lets every branch in; whether rulesets count is not documented: "
+        "name the rule's refs"
     )
-    return [line]
+    return [told]
+
+
+def _shared(environments: list[Environment], policy: SigningPolicy) -> list[str]:
+    lines, told = [], set()
+    for one in environments:
+        rules = list(dict.fromkeys(one.rules))
+        told |= set(combinations(rules, 2))
+        if len(rules) > 1:
+            lines.append(
+                f"{one.repository}: the environment {one.name} is named by {', '.join(rules)}: the "
+                "refs of each may use it for the others; give each an environment of its own"
+            )
+    for number, rule in enumerate(policy.rules, 1):
+        others = [
+            other.name
+            for other in policy.rules[number:]
+            if (rule.name, other.name) not in told and may_share(rule, other)
+        ]
+        if others:
+            lines.append(
+                f"{rule.name}: its environment can be one of {', '.join(others)}: the refs of each "
+                "may use it for the others; give each an environment of its own"
+            )
+    return lines
 
 
 def _step(

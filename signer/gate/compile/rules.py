@@ -1,9 +1,11 @@
 """What every cloud asks of a rule: its keys, a name for its role, and what is left to the gate."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable
 
+from signer.crypto.algorithms import ALGORITHMS, Algorithm, Scheme
 from signer.errors import UsageError
 from signer.gate.key_age import told
 from signer.gate.policy import Rule, SigningPolicy
@@ -39,11 +41,16 @@ def require_token(policy: SigningPolicy) -> None:
         raise refused("the policy", "identity: environment proves nothing to a cloud")
 
 
-def role_names(rules: Iterable[Rule]) -> dict[str, str]:
+def role_names(rules: Iterable[Rule], issuer: str) -> dict[str, str]:
     """A name for each rule's role, which no other rule's role has.
 
-    A name that says all of the rule's is kept; any other ends in eight digits of its SHA-256, so
-    that it does not depend on which other rules there are.
+    It ends in eight digits of the SHA-256 of what the role is made of: who may sign, and with
+    what. So a rule of the same name in another file, or after an edit, has a role of its own, and
+    no command joins the trust of one to the permissions of another.
+
+    Args:
+        rules: the rules.
+        issuer: the policy's.
 
     Returns:
         by the rule's name.
@@ -51,7 +58,7 @@ def role_names(rules: Iterable[Rule]) -> dict[str, str]:
     Raises:
         UsageError: ``policy-not-compilable``: two rules would still have one role.
     """
-    names = {rule.name: _role_name(rule.name) for rule in rules}
+    names = {rule.name: _role_name(rule, issuer) for rule in rules}
     for rule, name in names.items():
         other = next((one for one, its in names.items() if its == name and one != rule), None)
         if other is not None:
@@ -77,6 +84,25 @@ def keys_of(rule: Rule, starts: str) -> tuple[str, ...]:
     if not keys:
         raise refused(rule.name, "it names no key, and a role for every key is too wide")
     return keys
+
+
+def algorithms_of(rule: Rule) -> list[Algorithm]:
+    """The algorithms that the rule lets keys sign with; where it names none, all but HMAC.
+
+    Args:
+        rule: the rule.
+
+    Raises:
+        UsageError: ``policy-not-compilable``: it names only those that no key has.
+    """
+    allowed = rule.may_sign_with.algorithm
+    if allowed is None:
+        keyless = (Scheme.HASH, Scheme.HMAC)
+        return [one for one in ALGORITHMS.values() if one.scheme not in keyless]
+    found = [ALGORITHMS[name] for name in allowed if ALGORITHMS[name].scheme is not Scheme.HASH]
+    if not found:
+        raise refused(rule.name, f"no key signs with {' or '.join(allowed)}")
+    return found
 
 
 def require_wild(rule: Rule, claim: str, pattern: str, *, special: str, cloud: str) -> None:
@@ -119,6 +145,18 @@ def claims_left(rule: Rule, left: Iterable[str], why: str) -> list[str]:
     ]
 
 
+def unpinned_left(cloud: str) -> str:
+    """What the gate asks of every run where the policy is not pinned.
+
+    Args:
+        cloud: who does not.
+    """
+    return (
+        "the policy: unless signing-policy-sha256 pins it, the gate also requires ref_protected to "
+        f"be true, which {cloud} does not look at: pin it"
+    )
+
+
 def limits_left(rule: Rule, who: str) -> list[str]:
     """What of a rule no cloud that holds keys looks at.
 
@@ -154,10 +192,11 @@ def _signs_in(rule: Rule, cloud: str) -> bool:
     return any(provider.startswith(f"{cloud}_") for provider in rule.may_sign_with.provider)
 
 
-def _role_name(rule: str) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "-", rule.lower()).strip("-")
-    whole = f"{_PREFIX}{slug}"
-    if slug == rule.lower().replace(" ", "-") and len(whole) <= _LONGEST_NAME:
-        return whole
-    digest = hashlib.sha256(rule.encode()).hexdigest()[:8]
-    return f"{whole[: _LONGEST_NAME - 9].rstrip('-')}-{digest}"
+def _role_name(rule: Rule, issuer: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", rule.name.lower()).strip("-")
+    opens = rule.may_sign_with
+    made_of = [
+        issuer, rule.name, rule.runs.named(), opens.provider, opens.key, opens.algorithm
+    ]  # fmt: skip
+    digest = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:8]
+    return f"{f'{_PREFIX}{slug}'[: _LONGEST_NAME - 9].rstrip('-')}-{digest}"

@@ -13,6 +13,7 @@ before 3.19 leaves it as it is; it has subjects of the first form only.
 """
 
 from signer.gate.compile.rules import refused
+from signer.gate.globs import is_glob
 from signer.gate.policy import Rule
 
 _PULL_REQUESTS = "refs/pull/**"
@@ -41,6 +42,13 @@ def immutable(
     """
     owner, _, name = wild(repository).partition("/")
     return f"repo:{owner}@{owner_id or '*'}/{name}@{repository_id or '*'}:{context}"
+
+
+def ids(patterns: tuple[str, ...] | None) -> list[str | None]:
+    """The ids that a rule names, each once; None for any, also where one is a glob."""
+    if patterns is None or any(is_glob(pattern) for pattern in patterns):
+        return [None]
+    return list(dict.fromkeys(patterns))
 
 
 def repositories(rule: Rule) -> tuple[str, ...]:

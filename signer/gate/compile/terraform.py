@@ -73,22 +73,31 @@ def document(
     *,
     used: Iterable[dict[str, str]] = (),
     not_expressed: Iterable[str],
+    required_version: str = "",
 ) -> dict[str, Any]:
     """The whole file.
 
     Args:
         providers: the required ones, with source and version.
-        blocks: its top-level blocks; empty ones are left out.
+        blocks: its top-level blocks; empty ones are left out, and in ``data`` and ``resource``
+            types that have none, which Terraform takes for a block without its name.
         used: the meta-arguments of `aliases` that are in it.
         not_expressed: what stands at its head as a comment.
+        required_version: of Terraform itself; empty where any will do.
     """
     required = {name: dict(one) for name, one in providers.items()}
     for one in used:
         if reference := one.get("provider"):
             name = reference.partition(".")[0]
             required[name].setdefault("configuration_aliases", []).append(reference)
+    for block in ("data", "resource"):
+        types = blocks.get(block, {})
+        blocks = {**blocks, block: {kind: ones for kind, ones in types.items() if ones}}
     return {
         "//": ["Not expressed, checked by the gate only:", *not_expressed],
-        "terraform": {"required_providers": required},
+        "terraform": {
+            **({"required_version": required_version} if required_version else {}),
+            "required_providers": required,
+        },
         **{name: block for name, block in blocks.items() if block},
     }

@@ -23,6 +23,7 @@ def allows(
     context: Context,
     *,
     principal: str | None = None,
+    federated: str | None = None,
     resource: str | None = None,
 ) -> bool:
     """Whether a statement allows the action in this context.
@@ -32,12 +33,15 @@ def allows(
         action: such as ``kms:Sign``.
         context: what is known of the request, by condition key.
         principal: who a key's policy must name; None where that is not asked.
+        federated: the provider of identities that a trust policy must name, and it alone; None
+            where that is not asked.
         resource: the ARN that an identity's policy must name; None where that is not asked.
     """
     return any(
         one["Effect"] == "Allow"
         and action in ([one["Action"]] if isinstance(one["Action"], str) else one["Action"])
         and (principal is None or one["Principal"].get("AWS") == principal)
+        and (federated is None or one["Principal"] == {"Federated": federated})
         and (resource is None or _like(resource, one["Resource"]))
         and all(
             _holds(operator, key, wanted, context)

@@ -5,15 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
-from signer.assurance import Assurance
-from signer.crypto.algorithms import ALGORITHMS, Scheme
 from signer.errors import UsageError
 from signer.gate.compile.aws import AUDIENCE, EXPRESSIBLE, compile_policy
-from signer.gate.matching import Request, ask
+from signer.gate.matching import ask
 from signer.gate.policy import SigningPolicy
-from tests.unit.gate.iam import allows, may_use_key
+from tests.unit.gate.iam import allows
 from tests.unit.gate.strategies import cases, hostile_cases
 from tests.unit.gate.tokens import HOST, only, subject
 
@@ -66,7 +63,13 @@ def context(claims: dict[str, str], *, immutable: bool) -> dict[str, str | list[
 
 
 def trusts(compiled: dict[str, Any], known: dict[str, str | list[str]]) -> bool:
-    return any(allows(role["trust-policy"], ASSUME, known) for role in compiled["roles"])
+    """Whether a role trusts a token, which comes from the issuer that the keys begin with."""
+    [host] = {key.rpartition(":")[0] for key in known}
+    provider = f"arn:aws:iam::111122223333:oidc-provider/{host}"
+    return any(
+        allows(role["trust-policy"], ASSUME, known, federated=provider)
+        for role in compiled["roles"]
+    )
 
 
 @settings(max_examples=300)
@@ -114,6 +117,9 @@ def test_an_enterprises_trust_policy_is_never_wider(
     context_ = "environment" if "environment" in named else "ref"
     allowed = ask(only(rules, {"repository", context_}), claims).rule is not None
     told = "environment" in named or "ref" not in named or "environment" not in claims
+    # Subjects with ids say more: the rule's, where it names some.
+    seen = {"repository", context_, *(["repository_id"] if immutable else [])}
+    allowed = allowed and ask(only(rules, seen), claims).rule is not None
     assert trusted == allowed if told and escaped else not trusted or allowed
     for claim in named.keys() - {"repository", context_}:
         assert any(f": {claim} must be" in line for line in compiled["not-expressed"])
@@ -152,6 +158,8 @@ def test_the_right_run_and_each_wrong_one(immutable: bool) -> None:
         for value in (*VALUES.get(claim, [])[1:], "other"):
             assert not trusts(compiled, {**right, f"{HOST}:{claim}": value}), (claim, value)
         assert not trusts(compiled, {k: v for k, v in right.items() if k != f"{HOST}:{claim}"})
+    [statement] = compiled["roles"][0]["trust-policy"]["Statement"]
+    assert statement["Condition"]["StringEquals"][f"{HOST}:aud"] == [AUDIENCE]
 
 
 @pytest.mark.parametrize(
@@ -167,12 +175,15 @@ def test_the_right_run_and_each_wrong_one(immutable: bool) -> None:
         ({}, {"key": f"{KEY}\u00fc"}, "not the whole ARN"),
         ({}, {"key": [KEY, KEY.replace("1111", "4444")]}, "several accounts"),
         ({}, {"key": None}, "no key"),
+        ({}, {"provider": ["aws_kms", "sha256"], "algorithm": "SHA_256"}, "no key signs with"),
+        ({"repository": [f"acme/{'r' * 90}{n}" for n in range(20)]}, {}, "4096 characters"),
+        ({}, {"key": [f"{KEYS}key/{n}" for n in range(40)]}, "10240 characters"),
         ({}, {"provider": "kms", "key": "alias/a"}, "no rule"),
         ({}, {"provider": ["kms", "aws_kms"], "key": "alias/a"}, "no key"),
     ],
 )  # fmt: skip
 def test_what_would_be_wider_is_refused(
-    changes: dict[str, str], sign: dict[str, Any], said: str
+    changes: dict[str, Any], sign: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(UsageError, match=said) as caught:
         compile_policy(policy({**RUNS, **changes}, **sign))
@@ -204,135 +215,67 @@ def test_an_enterprises_repositories_may_end_in_a_glob() -> None:
         assert trusts(compiled, known) is trusted
 
 
-KNOWN: dict[str, str | list[str]] = {
-    "kms:ResourceAliases": ["alias/audit"],
-    "kms:SigningAlgorithm": "ECDSA_SHA_256",
-    "kms:MessageType": "DIGEST",
-}
-
-
-def test_permissions_are_of_that_key_and_algorithm_only() -> None:
-    [role] = compile_policy(policy(RUNS))["roles"]
-    permissions = role["permissions-policy"]
-    assert allows(permissions, "kms:Sign", KNOWN)
-    for name in ("kms:SigningAlgorithm", "kms:MessageType"):
-        assert not allows(permissions, "kms:Sign", {**KNOWN, name: "ECDSA_SHA_384"})
-    assert not allows(permissions, "kms:Sign", {**KNOWN, "kms:ResourceAliases": ["alias/other"]})
-    for action in ("kms:Decrypt", "kms:GenerateMac", "kms:DescribeKey", "kms:UpdateAlias"):
-        assert not allows(permissions, action, KNOWN)
-    assert {one["Resource"] for one in permissions["Statement"]} == {f"{KEYS}key/*"}
+@pytest.mark.parametrize("issuer", [HOST, ENTERPRISE])
+def test_a_subject_with_ids_has_the_rules(issuer: str) -> None:
+    """The owner's id is no condition of STS: it is in such subjects only."""
+    runs = {"repository": "acme/payments", "repository_owner_id": ["7", "8"]}
+    compiled = compile_policy(policy(runs, issuer=issuer))
+    for owner, trusted in (("7", True), ("8", True), ("666", False), ("77", False)):
+        known: dict[str, str | list[str]] = {
+            f"{issuer}:sub": f"repo:acme@{owner}/payments@123:ref:refs/heads/x",
+            f"{issuer}:repository": "acme/payments",
+            f"{issuer}:aud": AUDIENCE,
+        }
+        assert trusts(compiled, known) is trusted
+    assert any("repository_owner_id must be 7 or 8" in line for line in compiled["not-expressed"])
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "allowed"),
+    "issuer",
     [
-        ("ED25519_SHA_512", {"kms:SigningAlgorithm": "ED25519_SHA_512", "kms:MessageType": "RAW"}),
-        ("ML_DSA_SHAKE_256",
-         {"kms:SigningAlgorithm": "ML_DSA_SHAKE_256", "kms:MessageType": "EXTERNAL_MU"}),
-        ("HMAC_SHA_256", {"kms:MacAlgorithm": "HMAC_SHA_256"}),
-        (None, {}),
+        "https://github.example:8443/_services/token",
+        "https://github.example/*",
+        "https://github.example/${aws:username}",
+        "https://GitHub.example/_services/token",
+        "https://github.example/a?b",
+        "HTTPS://token.actions.githubusercontent.com",
+        "https://user@github.example",
+        "https://github.example//x",
     ],
-)  # fmt: skip
-def test_each_algorithm_has_its_actions(algorithm: str | None, allowed: dict[str, Any]) -> None:
-    [role] = compile_policy(policy(RUNS, algorithm=algorithm))["roles"]
-    known = {"kms:ResourceAliases": ["alias/audit"], **allowed}
-    mac = "kms:MacAlgorithm" in allowed
-    for action in ("kms:Sign", "kms:GetPublicKey"):
-        assert allows(role["permissions-policy"], action, known) is not mac
-    for action in ("kms:GenerateMac", "kms:VerifyMac", "kms:DescribeKey"):
-        assert allows(role["permissions-policy"], action, known) is mac
+)
+def test_an_issuer_that_no_provider_of_iam_has_is_refused(issuer: str) -> None:
+    rules = policy(RUNS).model_copy(update={"issuer": issuer})
+    with pytest.raises(UsageError, match="issuer is") as caught:
+        compile_policy(rules)
+    assert caught.value.code == "policy-not-compilable"
 
 
-def test_no_permission_is_for_an_algorithm_that_the_gate_never_allows() -> None:
-    for minimum in Assurance:
-        for name, algorithm in ALGORITHMS.items():
-            if algorithm.scheme is Scheme.HASH:
-                continue
-            mac = algorithm.scheme is Scheme.HMAC
-            try:
-                rules = policy(RUNS, algorithm=name, minimum_assurance=minimum)
-            except ValidationError:
-                assert mac
-                continue
-            [role] = compile_policy(rules)["roles"]
-            known: dict[str, str | list[str]] = {
-                "kms:ResourceAliases": ["alias/audit"],
-                "kms:MacAlgorithm": name,
-            }
-            given_ = Assurance.SHARED_SECRET if mac else Assurance.MANAGED_KEY
-            request = Request("aws_kms_sdk", (KEY,), name, given_)
-            assert ask(rules, RUNS, request).rule is not None
-            assert allows(role["permissions-policy"], "kms:GenerateMac", known) is mac
+def test_a_long_trust_policy_is_listed() -> None:
+    runs = {**RUNS, "repository": [f"acme/{'r' * 60}{n}" for n in range(10)]}
+    compiled = compile_policy(policy(runs))
+    assert any("IAM takes 2048 unless" in line for line in compiled["not-expressed"])
+    assert not any("IAM takes" in line for line in compile_policy(policy(RUNS))["not-expressed"])
 
 
-@pytest.mark.parametrize("name", ["alias/audit", "key/1234"])
-def test_a_key_whose_age_is_limited_may_be_described(name: str) -> None:
-    """Also by the roles of other rules: the age is asked for before any rule decides."""
-    may = {"provider": "aws_kms_sdk", "key": f"{KEYS}{name}", "algorithm": "ECDSA_SHA_256"}
-    rules = [
-        {"name": f"rule {n}", "runs": RUNS, "may_sign_with": {**may, **more}}
-        for n, more in enumerate(({"max_key_age": "365d"}, {}))
-    ]
-    compiled = compile_policy(SigningPolicy.model_validate({"version": "1", "rules": rules}))
-    for role in compiled["roles"]:
-        assert allows(role["permissions-policy"], "kms:DescribeKey", KNOWN)
-        [one] = role["key-policies"]
-        key_policy = {"Statement": one["statements"]}
-        assert may_use_key(role, key_policy, f"{KEYS}key/1234", "kms:DescribeKey", KNOWN)
-    [line] = [line for line in compiled["not-expressed"] if "max_key_age" in line]
-    assert line.startswith("rule 0: max_key_age is 365 days")
+def test_many_values_are_refused_at_once() -> None:
+    """A product of all of them would take minutes."""
+    many: dict[str, Any] = {
+        "repository": [f"acme/r{n}" for n in range(200)],
+        "environment": [f"e{n}" for n in range(200)],
+        "repository_id": [str(n) for n in range(200)],
+        "repository_owner_id": [str(n) for n in range(200)],
+    }
+    with pytest.raises(UsageError, match="4096 characters"):
+        compile_policy(policy(many, issuer=ENTERPRISE))
 
 
-@pytest.mark.parametrize("name", ["alias/audit", "key/1234"])
-def test_a_keys_policy_opens_it_to_the_role_as_its_own_policy_says(name: str) -> None:
-    [role] = compile_policy(policy(RUNS, key=f"{KEYS}{name}"))["roles"]
-    [one] = role["key-policies"]
-    key_policy = {"Version": "2012-10-17", "Statement": one["statements"]}
-
-    def may(action: str = "kms:Sign", arn: str = role["arn"], **changes: str) -> bool:
-        known = {**KNOWN, **{f"kms:{name}": value for name, value in changes.items()}}
-        other = {**role, "arn": arn}
-        return may_use_key(other, key_policy, f"{KEYS}key/1234", action, known)
-
-    assert may()
-    assert may("kms:GetPublicKey")
-    assert not may("kms:PutKeyPolicy")
-    assert not may(arn=f"{role['arn']}-evil")
-    assert not may(SigningAlgorithm="ECDSA_SHA_384")
-    # Where the rule names an alias, a key that has lost it is no longer the rule's.
-    lost = {**KNOWN, "kms:ResourceAliases": []}
-    still = may_use_key(role, key_policy, f"{KEYS}key/1234", "kms:Sign", lost)
-    assert still is (name == "key/1234")
-
-
-def test_one_rule_never_opens_anothers_key() -> None:
-    may = {"provider": "aws_kms_sdk", "algorithm": "ECDSA_SHA_256"}
-    rules = [
-        {"name": name, "runs": {"repository": f"acme/{name}"},
-         "may_sign_with": {**may, "key": [f"{KEYS}key/{name}", f"{KEYS}alias/{name}"]}}
-        for name in ("a", "b", "c")
-    ]  # fmt: skip
-    compiled = compile_policy(SigningPolicy.model_validate({"version": "1", "rules": rules}))
-    assert len({role["arn"] for role in compiled["roles"]}) == 3
-    for role in compiled["roles"]:
-        for name in ("a", "b", "c"):
-            own = role["rule"] == name
-            claims = {"repository": f"acme/{name}", "repository_id": "1", "ref": "refs/heads/x"}
-            assert trusts({"roles": [role]}, context(claims, immutable=True)) is own
-            known = {**KNOWN, "kms:ResourceAliases": [f"alias/{name}"]}
-            arn = f"{KEYS}key/{name}"
-            assert allows(role["permissions-policy"], "kms:Sign", known, resource=arn) is own
-            statements = [
-                statement
-                for other in compiled["roles"]
-                for one in other["key-policies"]
-                if one["key"].endswith(f"/{name}")
-                for statement in one["statements"]
-            ]
-            assert may_use_key(role, {"Statement": statements}, arn, "kms:Sign", known) is own
+@pytest.mark.parametrize(("partition", "told"), [("aws", False), ("aws-cn", True)])
+def test_the_audience_in_another_partition_is_listed(partition: str, told: bool) -> None:
+    compiled = compile_policy(policy(RUNS, key=KEY.replace("arn:aws:", f"arn:{partition}:")))
+    assert any(f"audience {AUDIENCE}" in line for line in compiled["not-expressed"]) is told
 
 
 def test_what_aws_cannot_express_is_listed() -> None:
     compiled = compile_policy(policy({**RUNS, "event_name": "push"}, max_audit_file="1MB"))
-    for word in ("event_name", "max_audit_file"):
+    for word in ("event_name", "max_audit_file", "the policy: unless signing-policy-sha256"):
         assert any(word in line for line in compiled["not-expressed"])

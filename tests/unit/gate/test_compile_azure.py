@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from signer.assurance import Assurance
 from signer.errors import UsageError
@@ -96,10 +97,10 @@ def test_the_gate_and_the_credentials_agree(
     case: tuple[dict[str, Any], dict[str, str]], immutable: bool
 ) -> None:
     named, run = case
-    rules = policy(named)
     try:
+        rules = policy(named)
         compiled = compile_policy(rules)
-    except UsageError:
+    except (UsageError, ValidationError):  # no run of a push has a pull request's ref
         event("refused")
         return
     seen = seen_by_entra(named)
@@ -127,10 +128,10 @@ def test_another_issuers_credentials_are_never_wider(
     case: tuple[dict[str, Any], dict[str, str]], immutable: bool, escaped: bool
 ) -> None:
     named, run = case
-    rules = policy(named, issuer="github.example/_services/token")
     try:
+        rules = policy(named, issuer="github.example/_services/token")
         compiled = compile_policy(rules)
-    except UsageError:
+    except (UsageError, ValidationError):  # no run of a push has a pull request's ref
         event("refused")
         return
     shown = token(
@@ -192,6 +193,9 @@ def test_a_subject_that_says_it_all_needs_no_expression() -> None:
         ({"repository_id": "12**"}, {}, "eq only"),
         ({"environment": "it's"}, {}, "means something"),
         ({"environment": "a?**"}, {}, "means something"),
+        ({}, {"provider": ["azure_kv", "kms"], "algorithm": "ED25519_SHA_512"}, "no key of Azure"),
+        ({"environment": "a\\"}, {}, "means something"),
+        ({}, {"provider": ["azure_kv", "sha256"], "algorithm": "SHA_256"}, "no key signs with"),
         ({"environment": "a:b"}, {}, "alike"),
         ({"environment": "**b"}, {}, "part of %3A"),
         ({"environment": None, "ref": "refs/pull/1/merge"}, {}, "has no ref"),
@@ -236,7 +240,8 @@ def test_many_values_are_refused_at_once() -> None:
         (f"{KEY}/{'0' * 32}", True, "every version"),
         (f"{KEY}/*", True, None),
         ("https://acme-hsm.managedhsm.azure.net/keys/audit", False, "Managed HSM"),
-        ("https://acme-audit.vault.usgovcloudapi.net/keys/audit", True, None),
+        ("https://acme-audit.vault.usgovcloudapi.net/keys/audit", True, "sovereign cloud"),
+        ("https://acme-audit.vault.azure.cn/keys/audit", True, "sovereign cloud"),
     ],
 )
 def test_versions_and_managed_hsms_are_listed(key: str, scoped: bool, said: str | None) -> None:
@@ -246,6 +251,31 @@ def test_versions_and_managed_hsms_are_listed(key: str, scoped: bool, said: str 
     told = [line for line in compiled["not-expressed"] if key in line]
     assert [said in line for line in told] == [True] * len(told) if said else not told
     assert bool(told) is (said is not None)
+
+
+def test_a_name_in_upper_case_is_listed_and_is_the_same_key() -> None:
+    compiled = compile_policy(policy(RUNS, key=[f"{VAULT}Audit", KEY]))
+    assert len(compiled["roles"][0]["role-assignments"]) == 1
+    [line] = [line for line in compiled["not-expressed"] if "have no case" in line]
+    assert f"{VAULT}Audit" in line
+
+
+@pytest.mark.parametrize(
+    ("runs", "issuer", "count"),
+    [
+        ({"environment": ["p", "p"]}, HOST, 2),
+        ({"repository": ["acme/a", "acme/a"], "environment": "p"}, HOST, 2),
+        # By name once; with ids, once for each.
+        ({"repository_id": ["1", "2"], "environment": "p"}, "github.example", 3),
+        ({"job_workflow_ref": [WORKFLOW, f"{WORKFLOW}2"], "environment": "p"}, "github.example", 2),
+    ],
+)
+def test_no_credential_is_made_twice(runs: dict[str, Any], issuer: str, count: int) -> None:
+    """An application takes each only once."""
+    named = {"repository": "acme/a", "repository_id": "1", "repository_owner_id": "7", **runs}
+    [role] = compile_policy(policy(named, issuer=issuer))["roles"]
+    names = [one["name"] for one in role["federated-credentials"]]
+    assert len(names) == len(set(names)) == count
 
 
 def test_one_rule_never_opens_anothers_key() -> None:
@@ -271,5 +301,12 @@ def test_what_azure_cannot_express_is_listed() -> None:
     runs = {**RUNS, "ref": "refs/heads/main", "actor": "ann"}
     sign = {"algorithm": "ES256", "max_audit_file": "1MB"}
     lines = compile_policy(policy(runs, **sign))["not-expressed"]
-    for word in ("ref must be", "--for github", "actor", "ECDSA_SHA_256", "max_audit_file"):
+    for word in (
+        "the policy: unless signing-policy-sha256",
+        "ref must be",
+        "--for github",
+        "actor",
+        "ECDSA_SHA_256",
+        "max_audit_file",
+    ):
         assert any(word in line for line in lines), word

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signer.errors import UsageError
+from signer.gate.compile import github_terraform
 from signer.gate.compile.github import compile_policy
 from signer.gate.compile.github_text import as_text
 from signer.gate.compile.protection import patterns_of
@@ -120,11 +121,30 @@ def test_the_steps_of_a_rule() -> None:
     assert (method, path) == ("POST", "/repos/acme/payments/rulesets")
     assert body["conditions"]["ref_name"]["include"] == ["refs/heads/main"]
     assert body["enforcement"] == "active"
+    assert body["target"] == "branch"
+    assert [one["type"] for one in body["rules"]] == [
+        "deletion",
+        "non_fast_forward",
+        "pull_request",
+    ]
+    assert body["rules"][2]["parameters"]["required_approving_review_count"] == 1
     assert done[4][1] == "/orgs/acme/actions/variables"
     assert done[4][2]["value"] == DIGEST
+    text = as_text(compile_policy(policy(RUNS), DIGEST))
+    assert "PATCH and /orgs/acme/actions/variables/POLICY_SIGNING_POLICY_SHA256;" in text
     assert done[4][2]["selected_repository_ids"] == [123]
     assert done[5][1] == "/repos/acme/payments/actions/oidc/customization/sub"
     assert len(done) == 6
+
+
+def test_a_tag_is_neither_moved_nor_deleted() -> None:
+    [body] = [
+        body
+        for _, path, body in steps({**RUNS, "ref": "refs/tags/v1"})
+        if path.endswith("/rulesets")
+    ]
+    assert (body["target"], body["conditions"]["ref_name"]["include"]) == ("tag", ["refs/tags/v1"])
+    assert [one["type"] for one in body["rules"]] == ["deletion", "non_fast_forward", "update"]
 
 
 def test_a_rule_for_protected_refs_of_any_name() -> None:
@@ -135,6 +155,73 @@ def test_a_rule_for_protected_refs_of_any_name() -> None:
     assert steps(runs)[0][2]["deployment_branch_policy"] is None
     # Protected by a rule that no pattern can say: never all protected branches.
     assert not lets_in(steps({**RUNS, "ref": "refs/heads/rel**"}), "refs/heads/rel")
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        ({"ref": None}, "GitHub lets every branch in"),
+        ({}, None),
+        ({"ref": None, "ref_protected": None}, None),
+    ],
+)
+def test_protected_branches_only_is_listed(runs: dict[str, Any], said: str | None) -> None:
+    """GitHub lets all in where a repository has no branch protection rule."""
+    lines = compile_policy(policy({**RUNS, **runs}), DIGEST)["not-expressed"]
+    told = [line for line in lines if line.startswith("rule 0: the environment production of")]
+    assert [said in line for line in told] == ([True] if said else [])
+
+
+def test_a_rule_for_protected_refs_beside_one_with_refs_is_listed() -> None:
+    rules = policy(RUNS, {**RUNS, "ref": None})
+    assert any("rule 1: the environment production of acme/payments takes the refs of other" in line
+               for line in compile_policy(rules, DIGEST)["not-expressed"])  # fmt: skip
+
+
+def test_names_that_differ_in_case_are_one_environment() -> None:
+    """Else a later step would open what an earlier one had limited."""
+    rules = policy(
+        RUNS,
+        {"repository": "Acme/payments", "environment": "Production", "ref": "refs/heads/next"},
+    )
+    compiled = compile_policy(rules, DIGEST)
+    paths = [one["path"] for one in compiled["steps"]]
+    assert not [path for path in paths if "Acme" in path or "Production" in path]
+    assert paths.count("/repos/acme/payments/environments/production") == 2  # one is optional
+    assert paths.count("/orgs/acme/actions/variables") == 1
+    assert paths.count("/repos/acme/payments/rulesets") == 1
+    assert any("is named by rule 0, rule 1" in line for line in compiled["not-expressed"])
+    for ref, let in (("refs/heads/main", True), ("refs/heads/next", True), ("refs/heads/x", False)):
+        done = [(one["method"], one["path"], one["body"]) for one in compiled["steps"]]
+        assert lets_in(done, ref) is let
+    made = github_terraform.terraform(rules, DIGEST)
+    assert len(made["resource"]["github_repository_environment"]) == 1
+    assert len(made["data"]["github_repository"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("other", "shared"),
+    [
+        ({"environment": "prod**"}, True),
+        ({"environment": "Prod**"}, True),
+        ({"environment": "production", "repository": "ACME/**"}, True),
+        ({"environment": "prod**", "repository": None}, True),
+        ({"environment": "prod**", "repository_id": "5"}, False),
+        ({"environment": "prod**", "repository": "acme/other"}, False),
+        ({"environment": "stage**"}, False),
+        ({"environment": None}, False),
+    ],
+)
+def test_environments_that_can_be_the_same_are_listed(other: dict[str, Any], shared: bool) -> None:
+    lines = compile_policy(policy(RUNS, {**RUNS, "ref": None, **other}), DIGEST)["not-expressed"]
+    assert any("can be one of rule 1" in line for line in lines) is shared
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_an_environment_that_a_path_takes_for_a_folder_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="folder") as caught:
+        compile_policy(policy({**RUNS, "environment": name}), DIGEST)
+    assert caught.value.code == "policy-not-compilable"
 
 
 def test_what_github_cannot_express_is_listed() -> None:
@@ -158,6 +245,8 @@ def test_what_github_cannot_express_is_listed() -> None:
         "rule 3: names no repository",
         "rule 4: ref_protected must be false",
         "the environment production is named by rule 0, rule 4",
+        "rule 0: its environment can be one of rule 2",
+        "rule 2: its environment can be one of rule 3, rule 4",
     ):
         assert [line for line in lines if words in line], words
 

@@ -14,129 +14,21 @@ from signer.gate.compile import (
     aws_terraform,
     azure,
     azure_terraform,
+    github,
     github_terraform,
     terraform,
 )
 from signer.gate.policy import SigningPolicy
-
-AWS_KEYS = "arn:aws:kms:eu-central-1:111122223333:"
-VAULT = "https://acme-audit.vault.azure.net/keys/"
-
-# From each provider's documentation: required arguments, then optional ones.
-ARGUMENTS = {
-    "aws_iam_role": ("name assume_role_policy", "max_session_duration"),
-    "aws_iam_role_policy": ("name role policy", ""),
-    "aws_kms_key_policy": ("key_id policy", "region"),
-    "data.aws_kms_alias": ("name", "region"),
-    "azuread_application": ("display_name", ""),
-    "azuread_service_principal": ("client_id", ""),
-    "azuread_application_federated_identity_credential": (
-        "application_id display_name audiences issuer subject", "description",
-    ),
-    "azuread_application_flexible_federated_identity_credential": (
-        "application_id display_name audience issuer claims_matching_expression", "description",
-    ),
-    "azurerm_role_definition": ("name scope permissions", "description assignable_scopes"),
-    "azurerm_role_assignment": ("scope role_definition_id principal_id", "principal_type"),
-    "data.azurerm_subscription": ("", ""),
-    "data.azurerm_key_vault": ("name resource_group_name", ""),
-    "data.github_repository": ("full_name", ""),
-    "github_repository_environment": (
-        "repository environment", "deployment_branch_policy prevent_self_review dynamic",
-    ),
-    "github_repository_environment_deployment_policy": (
-        "repository environment", "branch_pattern tag_pattern",
-    ),
-    "github_repository_ruleset": ("repository name target enforcement rules", "conditions"),
-    "github_actions_organization_variable": (
-        "variable_name value visibility", "selected_repository_ids",
-    ),
-}  # fmt: skip
-META = {"provider", "depends_on"}
-NAMES = ["nightly audit", "${aws_secret.x}", "%{ if true }", 'quote " it', "a b", "A-b!"]
-
-
-def whole(names: list[str], *, accounts: int = 1) -> SigningPolicy:
-    rules = [
-        {
-            "name": name,
-            "runs": {
-                "repository": [f"acme{n % accounts}/payments", f"acme{n % accounts}/pay_ments"],
-                "repository_id": str(n),
-                "ref": ["refs/heads/main", "refs/heads/a_b/**", "refs/heads/a-b/**"],
-                "ref_protected": "true",
-                "environment": ["production", f"%{{path.{n}}}"],
-            }
-            if n % 2
-            else {
-                "repository": f"acme{n % accounts}/payments",
-                "repository_id": str(n),
-                "ref": "refs/heads/main",
-            },
-            "may_sign_with": {
-                "provider": ["aws_kms_sdk", "azure_kv_sdk"],
-                "key": [
-                    AWS_KEYS.replace("3333", f"{3333 + n % accounts}") + key
-                    for key in ("alias/a-b", "alias/a_b", "key/1")
-                ]
-                + [f"{VAULT}a", "https://acme.vault.azure.net/keys/audit-a"],
-            },
-        }
-        for n, name in enumerate(names)
-    ]
-    return SigningPolicy.model_validate({"version": "1", "rules": rules})
-
-
-def renamed(policy: SigningPolicy, repositories: tuple[str, ...]) -> SigningPolicy:
-    """The policy with names that none may have: no text is code, wherever it comes from."""
-    rules = tuple(
-        rule.model_copy(update={"runs": rule.runs.model_copy(update={"repository": repositories})})
-        for rule in policy.rules
-    )
-    return policy.model_copy(update={"rules": rules})
-
-
-def documents(policy: SigningPolicy) -> dict[str, dict[str, Any]]:
-    made = {
-        "aws": aws_terraform.terraform(aws.compile_policy(policy)),
-        "github": github_terraform.terraform(policy, "0" * 64),
-    }
-    if "%" not in str(policy):  # Azure's subjects have none
-        made["azure"] = azure_terraform.terraform(azure.compile_policy(policy))
-    return made
-
-
-def texts(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [text for one in value.values() for text in texts(one)]
-    if isinstance(value, list):
-        return [text for one in value for text in texts(one)]
-    return [value] if isinstance(value, str) else []
-
-
-def check(document: dict[str, Any]) -> None:
-    """Hold a document against the table, and follow its references."""
-    blocks = {**document.get("resource", {})}
-    blocks |= {f"data.{kind}": ones for kind, ones in document.get("data", {}).items()}
-    there = {f"{kind}.{name}" for kind, ones in blocks.items() for name in ones}
-    there |= {f"var.{name}" for name in document.get("variable", {})}
-    for kind, ones in blocks.items():
-        required, optional = (set(one.split()) for one in ARGUMENTS[kind])
-        for name, body in ones.items():
-            assert re.fullmatch(r"[a-z][a-z0-9_]*", name)
-            assert required <= set(body), (kind, name)
-            assert set(body) <= required | optional | META, (kind, name)
-            for need in body.get("depends_on", ()):
-                assert need in there
-    parts = {name: document.get(name, {}) for name in ("data", "resource", "output")}
-    for text in texts(parts):
-        for code in re.findall(r"(?<!\$)\$\{(.*?)\}", text):
-            found = re.findall(r"\b(?:data\.\w+\.\w+|var\.\w+|(?:aws|azure|github)\w*\.\w+)", code)
-            assert found, code
-            assert set(found) <= there, code
-        assert not re.search(r"(?<!%)%\{", text)
-    providers = {kind.removeprefix("data.").split("_")[0] for kind, ones in blocks.items() if ones}
-    assert providers == set(document["terraform"]["required_providers"])
+from tests.unit.gate.terraform_files import (
+    AWS_KEYS,
+    NAMES,
+    VAULT,
+    check,
+    documents,
+    read,
+    renamed,
+    whole,
+)
 
 
 @pytest.mark.parametrize("accounts", [1, 2])
@@ -150,7 +42,33 @@ def test_known_arguments_and_references(accounts: int) -> None:
     assert aliases == wanted
     for kind, ones in made["aws"]["resource"].items():
         for name, body in ones.items():
-            assert ("provider" in body) is (accounts == 2), (kind, name)
+            several = accounts == 2 and kind != "terraform_data"
+            assert ("provider" in body) is several, (kind, name)
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        {},
+        {"environment": "production"},
+        {"ref": "refs/heads/main"},
+        {"ref": "refs/heads/main", "ref_protected": "true"},
+        {"environment": "production", "ref": "refs/heads/main"},
+    ],
+)
+@pytest.mark.parametrize(
+    "keys", [[f"{AWS_KEYS}key/1", "https://acme.managedhsm.azure.net/keys/a"],
+             [f"{AWS_KEYS}alias/a", f"{VAULT}a"]]
+)  # fmt: skip
+def test_no_type_is_without_a_resource(runs: dict[str, Any], keys: list[str]) -> None:
+    rule = {
+        "name": "one",
+        "runs": {"repository": "acme/a", "repository_id": "1", **runs},
+        "may_sign_with": {"provider": ["aws_kms", "azure_kv"], "key": keys},
+    }
+    policy = SigningPolicy.model_validate({"version": "1", "rules": [rule]})
+    for document in documents(policy).values():
+        check(document)
 
 
 def test_no_resource_hides_another() -> None:
@@ -179,24 +97,139 @@ def test_a_keys_policy_has_its_administrators_and_every_rule() -> None:
     policy = whole(["one", "two"])
     compiled = aws.compile_policy(policy)
     resources = aws_terraform.terraform(compiled)["resource"]
-    for role, body in zip(compiled["roles"], resources["aws_iam_role"].values(), strict=True):
-        written = body["assume_role_policy"].replace("%%{", "%{").replace("$${", "${")
-        assert json.loads(written) == role["trust-policy"]
+    roles = zip(
+        compiled["roles"],
+        resources["aws_iam_role"].items(),
+        resources["aws_iam_role_policy"].items(),
+        strict=True,
+    )
+    for role, (name, body), (its, permissions) in roles:
+        assert json.loads(read(body["assume_role_policy"])) == role["trust-policy"]
+        assert json.loads(read(permissions["policy"])) == role["permissions-policy"]
+        assert permissions["role"] == f"${{aws_iam_role.{name}.id}}"
+        assert (its, body["name"]) == (name, role["name"])
     for body in resources["aws_kms_key_policy"].values():
         assert set(body["depends_on"]) == {
-            f"aws_iam_role.{one}" for one in resources["aws_iam_role"]
+            "terraform_data.every_key",
+            *(f"aws_iam_role.{one}" for one in resources["aws_iam_role"]),
         }
         made = body["policy"].replace("${jsonencode(var.key_administrators)}", '["admin"]')
         first, *others = json.loads(made)["Statement"]
         assert first["Principal"] == {"AWS": ["admin"]}
         assert not {"kms:Sign", "kms:*", "kms:CreateGrant"} & set(first["Action"])
-        assert len(others) == 4
-        assert others[0] in [
-            statement
-            for role in compiled["roles"]
-            for one in role["key-policies"]
-            for statement in one["statements"]
+        assert others in [
+            [
+                statement
+                for role in compiled["roles"]
+                for one in role["key-policies"]
+                if one["key"] == key
+                for statement in one["statements"]
+            ]
+            for key in {one["key"] for role in compiled["roles"] for one in role["key-policies"]}
         ]
+
+
+def test_an_application_has_its_role_on_its_keys_only() -> None:
+    compiled = azure.compile_policy(whole(["one"]))
+    made = azure_terraform.terraform(compiled)
+    resources = made["resource"]
+    [role] = compiled["roles"]
+    [(name, definition)] = resources["azurerm_role_definition"].items()
+    assert definition["permissions"] == {"data_actions": role["role-definition"]["DataActions"]}
+    vaults = {
+        f"${{data.azurerm_key_vault.{label}.id}}": body["name"]
+        for label, body in made["data"]["azurerm_key_vault"].items()
+    }
+    found = [
+        one["scope"].partition("/keys/") for one in resources["azurerm_role_assignment"].values()
+    ]
+    assert [(vaults[vault], key) for vault, _, key in found] == [
+        (one["vault"], one["key"]) for one in role["role-assignments"]
+    ]
+    for one in resources["azurerm_role_assignment"].values():
+        assert one["role_definition_id"] == (
+            f"${{azurerm_role_definition.{name}.role_definition_resource_id}}"
+        )
+        assert one["principal_id"] == f"${{azuread_service_principal.{name}.object_id}}"
+    written = [
+        {
+            "name": one["display_name"],
+            "description": read(one["description"]),
+            "issuer": one["issuer"],
+            "audiences": one.get("audiences") or [one["audience"]],
+            "says": read(one.get("subject") or one["claims_matching_expression"]),
+        }
+        for kind in resources
+        if kind.endswith("federated_identity_credential")
+        for one in resources[kind].values()
+    ]
+    compiled_ones = [
+        {
+            "name": one["name"],
+            "description": one["description"],
+            "issuer": one["issuer"],
+            "audiences": one["audiences"],
+            "says": one.get("subject") or one["claimsMatchingExpression"]["value"],
+        }
+        for one in role["federated-credentials"]
+    ]
+    assert sorted(written, key=str) == sorted(compiled_ones, key=str)
+
+
+def test_rulesets_are_those_of_the_steps() -> None:
+    policy = whole(["one", "two"])
+    wanted = [
+        one["body"]
+        for one in github.compile_policy(policy, "0" * 64)["steps"]
+        if one["path"].endswith("/rulesets")
+    ]
+    made = github_terraform.terraform(policy, "0" * 64)["resource"]["github_repository_ruleset"]
+    assert [
+        {
+            "name": one["name"],
+            "target": one["target"],
+            "enforcement": one["enforcement"],
+            "conditions": one["conditions"],
+            "rules": [
+                {"type": kind} if parameters is True else {"type": kind, "parameters": parameters}
+                for kind, parameters in one["rules"].items()
+            ],
+        }
+        for one in made.values()
+    ] == wanted
+
+
+def test_an_alias_that_is_pointed_at_another_key_gives_that_key_the_policy() -> None:
+    """A change of key_id alone writes nothing; what is read is the bare id of the key."""
+    document = aws_terraform.terraform(aws.compile_policy(whole(["one"])))
+    assert document["terraform"]["required_version"] == ">= 1.4"
+    resources = document["resource"]
+    found = {}
+    for body in resources["aws_kms_key_policy"].values():
+        triggers = body.get("lifecycle", {}).get("replace_triggered_by", [])
+        inputs = [resources["terraform_data"][one.partition(".")[2]]["input"] for one in triggers]
+        found[body["key_id"]] = inputs
+        # Else deleting it opens the key to the account.
+        assert body["bypass_policy_lockout_safety_check"] is True
+    assert found.pop("1") == []
+    assert len(found) == 2
+    for key_id, inputs in found.items():
+        assert re.fullmatch(r"\$\{data\.aws_kms_alias\.\w+\.target_key_id\}", key_id)
+        assert inputs == [key_id]
+    validation = document["variable"]["key_administrators"]["validation"]
+    assert validation["condition"].startswith("${length(var.key_administrators) > 0 && ")
+
+
+def test_no_key_gets_its_policy_twice() -> None:
+    """The plan fails where an id and an alias, or two aliases, mean one key."""
+    resources = aws_terraform.terraform(aws.compile_policy(whole(["one"])))["resource"]
+    [every] = [one for one in resources["terraform_data"].values() if "lifecycle" in one]
+    policies = resources["aws_kms_key_policy"].values()
+    assert every["input"] == [f"111122223333 {one['region']} {one['key_id']}" for one in policies]
+    condition = every["lifecycle"]["postcondition"]["condition"]
+    assert condition == "${length(distinct(self.input)) == length(self.input)}"
+    for one in policies:
+        assert "terraform_data.every_key" in one["depends_on"]
 
 
 def test_what_is_not_expressed_stands_at_the_head() -> None:
@@ -217,8 +250,10 @@ def test_no_name_of_a_repository_is_code_or_hides_another(repositories: tuple[st
     check(json.loads(json.dumps(made)))
     data, resources = made["data"]["github_repository"], made["resource"]
     full = [one["full_name"].replace("$${", "${").replace("%%{", "%{") for one in data.values()]
-    assert full == list(repositories)
-    owners = {one.partition("/")[0] for one in repositories}
+    # Names on GitHub have no case: the first spelling stands for all.
+    once = {one.casefold(): one for one in reversed(repositories)}
+    assert [one.casefold() for one in full] == list(dict.fromkeys(map(str.casefold, repositories)))
+    owners = {one.partition("/")[0].casefold() for one in repositories}
     pins = resources["github_actions_organization_variable"]
     assert len(pins) == len(owners)
     places = [one["provider"] for one in pins.values() if "provider" in one]
@@ -227,7 +262,7 @@ def test_no_name_of_a_repository_is_code_or_hides_another(repositories: tuple[st
     assert sorted(aliases) == sorted(places)
     pinned = [one for pin in pins.values() for one in pin["selected_repository_ids"]]
     assert sorted(pinned) == sorted(f"${{data.github_repository.{name}.repo_id}}" for name in data)
-    names = {one.partition("/")[2] for one in repositories}
+    names = {one.partition("/")[2] for one in once.values()}
     for kind in ("github_repository_environment", "github_repository_ruleset"):
         its = {one["repository"] for one in resources[kind].values()}
         assert {one.replace("$${", "${").replace("%%{", "%{") for one in its} == names
@@ -241,14 +276,22 @@ def test_names_of_repositories_that_would_be_code() -> None:
         documents(SigningPolicy.model_validate(renamed(whole(["one"]), (evil,)).model_dump()))
 
 
-@pytest.mark.parametrize("owners", [("a-b", "a_b"), ("Acme", "acme")])
-def test_owners_of_like_names_have_a_pin_each(owners: tuple[str, str]) -> None:
-    names = tuple(f"{owner}/x" for owner in owners)
-    made = github_terraform.terraform(renamed(whole(["one"]), names), "0" * 64)
+def test_owners_of_like_names_have_a_pin_each() -> None:
+    made = github_terraform.terraform(renamed(whole(["one"]), ("a-b/x", "a_b/x")), "0" * 64)
     check(made)
     pins = made["resource"]["github_actions_organization_variable"]
     assert len({one["provider"] for one in pins.values()}) == 2
     assert len(made["terraform"]["required_providers"]["github"]["configuration_aliases"]) == 2
+
+
+@pytest.mark.parametrize("other", ["acme/x", "Acme/X", "acme/y"])
+def test_an_owner_has_one_pin_however_it_is_spelled(other: str) -> None:
+    rules = renamed(whole(["one", "two"]), ("Acme/x", other))
+    made = github_terraform.terraform(rules, "0" * 64)
+    check(made)
+    [pin] = made["resource"]["github_actions_organization_variable"].values()
+    assert "provider" not in pin
+    assert len(pin["selected_repository_ids"]) == (2 if other == "acme/y" else 1)
 
 
 @given(st.text(alphabet="${%}a\n"))

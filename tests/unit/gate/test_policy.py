@@ -110,6 +110,7 @@ def test_large_and_missing_files(tmp_path: Path) -> None:
         ("acme/payments", "acme@1/payments@2", "no repository looks like"),
         ("acme/payments", "acme/pay ments**", "no repository looks like"),
         ("acme/payments", "acme/", "no repository looks like"),
+        ("acme/payments", "a" * 40 + "/" + "b" * 100, "no repository looks like"),
         ("acme/payments", "acme/..", "no repository looks like"),
         ("acme/payments", "./payments", "no repository looks like"),
         ("0123", "abc", "no repository_id looks like"),
@@ -180,6 +181,90 @@ def test_a_repository_has_only_what_github_allows_in_a_name(name: str) -> None:
 def test_ids(tmp_path: Path, number: str) -> None:
     policy = loaded(tmp_path, GOOD.replace("0123", f"'{number}'"))
     assert policy.rules[0].runs.repository_id == (number,)
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        {"repository": "**"},
+        {"repository": "*/payments"},
+        {"repository": "acme*/payments"},
+        {"repository": ["acme/payments", "*/*"]},
+        {"repository_id": "*"},
+        {"repository_id": ["123", "12*"]},
+        {"repository_owner_id": "1*"},
+        {"workflow_ref": "**"},
+        {"job_workflow_ref": "*/*/.github/workflows/*@**"},
+        {"repository": "**", "workflow_ref": "**"},
+    ],
+)
+def test_a_rule_that_anybodys_run_matches(runs: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="anybody's run would match"):
+        SigningPolicy.model_validate(_policy(runs))
+    SigningPolicy.model_validate(_policy({**runs, "repository_id": "123"}))
+
+
+@pytest.mark.parametrize("claim", ["workflow_ref", "job_workflow_ref"])
+@pytest.mark.parametrize(
+    ("pattern", "fits"),
+    [
+        ("acme/ci/.github/workflows/*@refs/heads/main", True),
+        ("acme/ci/.github/workflows/*@refs/heads/**", True),
+        ("acme/ci/**", True),
+        ("acme/ci/**@refs/heads/main", False),
+        ("acme/ci/.github/workflows/**.yml@refs/tags/v1", False),
+    ],
+)
+def test_no_branch_of_a_chosen_name_passes_for_another(
+    claim: str, pattern: str, fits: bool
+) -> None:
+    # A branch may be called evil@refs/heads/main.
+    policy = _policy({"repository": "acme/ci", claim: pattern})
+    if fits:
+        SigningPolicy.model_validate(policy)
+        return
+    with pytest.raises(ValidationError, match=r"\*\* before the @"):
+        SigningPolicy.model_validate(policy)
+
+
+@pytest.mark.parametrize(
+    ("may", "runs"),
+    [
+        ({"provider": "sha256", "algorithm": "ECDSA_SHA_256"}, {}),
+        ({"provider": "hmac", "algorithm": "ECDSA_SHA_256"}, {}),
+        ({"provider": "hmac", "algorithm": "HMAC_SHA_512"}, {}),
+        ({"provider": "aws_kms_sdk", "algorithm": "SHA_256"}, {}),
+        ({"provider": "azure_kv_sdk", "algorithm": "ED25519_SHA_512"}, {}),
+        ({"provider": "azure_kv", "algorithm": "ML_DSA_SHAKE_256"}, {}),
+        ({"provider": "azure_kv", "algorithm": "HMAC_SHA_224"}, {}),
+        ({"provider": "kms", "max_audit_file": "0B"}, {}),
+        ({"provider": "kms"}, {"event_name": "push", "ref": "refs/pull/1/merge"}),
+        ({"provider": "kms"}, {"event_name": ["push", "schedule"], "ref": "refs/pull/**"}),
+    ],
+)
+def test_a_rule_that_never_matches(may: dict[str, str], runs: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="can never match"):
+        SigningPolicy.model_validate(_policy({"repository": "acme/payments", **runs}, **may))
+
+
+@pytest.mark.parametrize(
+    "may",
+    [
+        {"provider": "sha256", "algorithm": "SHA_256"},
+        {"provider": "hmac", "algorithm": "HMAC_SHA_256"},
+        {"provider": ["hmac", "kms"], "algorithm": "ECDSA_SHA_256"},
+        {"provider": "aws_kms", "algorithm": "ML_DSA_SHAKE_256"},
+        {"provider": "azure_kv", "algorithm": "ES256K"},
+    ],
+)
+def test_an_algorithm_of_the_provider(may: dict[str, Any]) -> None:
+    runs = {"repository": "acme/payments", "event_name": "pull_request", "ref": "refs/pull/*/merge"}
+    SigningPolicy.model_validate(_policy(runs, **may))
+
+
+def _policy(runs: dict[str, Any], **may: Any) -> dict[str, Any]:
+    rule = {"name": "one", "runs": runs, "may_sign_with": {"provider": "kms", **may}}
+    return {"version": "1", "rules": [rule]}
 
 
 def test_rules_that_repeat_one(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,44 @@ def test_check_says_what_the_deciding_rule_lets_sign_with(
     assert "may-sign-with" not in json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"event_name": "pull_request_target"}, "event_name is 'pull_request_target'"),
+        ({"event_name": None}, "event_name is 'absent'"),
+        (
+            {"runner_environment": "self-hosted", "repository_visibility": "public"},
+            "runner_environment is 'self-hosted', repository_visibility is 'public'",
+        ),
+    ],
+)
+def test_check_refuses_dangerous_runs_as_the_gate_does(
+    tmp_path: Path,
+    policy: str,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, str | None],
+    told: str,
+) -> None:
+    claims = {name: value for name, value in {**CLAIMS, **changes}.items() if value is not None}
+    assert check(tmp_path, policy, claims) == 4
+    out = capsys.readouterr().out
+    assert "REFUSED, dangerous: " in out
+    assert told in out
+    assert check(tmp_path, policy, claims, "--json") == 4
+    assert len(json.loads(capsys.readouterr().out)["dangerous"]) == 1
+
+
+def test_no_name_in_a_policy_is_a_workflow_command(
+    tmp_path: Path, policy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = "##[set-output name=x;]1"
+    Path(policy).write_text(POLICY.replace("name: ", f'name: "{hostile}" # ', 1))
+    assert check(tmp_path, policy, {**CLAIMS, "environment": "::error::x"}) == 4
+    out = capsys.readouterr().out
+    assert "set-output" in out
+    assert "##[" not in out
+
+
 @pytest.mark.parametrize("cloud", ["aws", "azure", "github"])
 def test_compile_prints_json_and_terraform_and_warns_of_what_is_left(
     policy: str, cloud: str, capsys: pytest.CaptureFixture[str]
@@ -136,23 +175,53 @@ def test_claims_that_cannot_be_read(
     assert caught.value.code == "claims-unreadable"
 
 
-def test_names_of_roles_are_never_shared(tmp_path: Path) -> None:
+def test_names_of_roles_are_never_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = ["a b", "a!b", "a/b", "リリース", "発行", "x" * 99 + "1", "x" * 99 + "2", "A.b", "a-b"]
+
     def names(*rules: str) -> list[str]:
         from signer.gate.compile.aws import compile_policy
 
         path = tmp_path / "policy.yml"
+        rule = POLICY.split("rules:\n")[1]
         whole = [
-            POLICY.split("rules:\n")[1].replace("nightly", json.dumps(name)).replace("123", str(n))
-            for n, name in enumerate(rules)
+            rule.replace("nightly", json.dumps(name)).replace("123", str(every.index(name)))
+            for name in rules
         ]
         path.write_text("version: 1\nrules:\n" + "".join(whole))
         return [role["name"] for role in compile_policy(load(path).policy)["roles"]]
 
-    found = names("a b", "a!b", "a/b", "リリース", "発行", "x" * 99 + "1", "x" * 99 + "2", "A.b")
-    assert len(set(found)) == 8
-    assert found[0] == "policy-audit-a-b"
+    found = names(*every)
+    assert len(set(found)) == len(every)
+    assert re.fullmatch("policy-audit-a-b-[0-9a-f]{8}", found[0])
     assert all(len(name) <= 64 for name in found)
     # A role's name does not depend on the other rules.
     assert names("発行", "a!b") == [found[4], found[1]]
+    monkeypatch.setattr("signer.gate.compile.rules._role_name", lambda rule, issuer: "one")
     with pytest.raises(UsageError, match="rename one"):
         names("a b", "a-b")
+
+
+@pytest.mark.parametrize("cloud", ["aws", "azure"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("acme/payments", "acme/other"),
+        ('"123"', '"124"'),
+        ("alias/audit", "alias/other"),
+        ("keys/audit", "keys/other"),
+        ("ES256", "ES384"),
+        ("version: 1", "version: 1\nissuer: https://github.example"),
+    ],
+)
+def test_a_rule_that_opens_something_else_has_another_role(
+    policy: str, capsys: pytest.CaptureFixture[str], cloud: str, old: str, new: str
+) -> None:
+    """Else the commands of the docs would join one rule's trust to another rule's key."""
+    names = []
+    for text in (POLICY, POLICY.replace(old, new), POLICY.replace("5MB", "6MB")):
+        Path(policy).write_text(text)
+        assert run("compile", policy, "--for", cloud, "--json") == 0
+        [role] = json.loads(capsys.readouterr().out)["roles"]
+        names.append(role["name"])
+    assert names[0] != names[1]
+    assert names[0] == names[2]

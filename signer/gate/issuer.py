@@ -146,7 +146,7 @@ def _by_kid(keys: Any) -> dict[str, Any]:
             raise ValueError("a key has no kid, or that of another")
         try:
             public_key: Any = RSAAlgorithm.from_jwk(key)
-        except (InvalidKeyError, ValueError) as error:
+        except (InvalidKeyError, TypeError, ValueError) as error:
             raise ValueError(f"a key cannot be read: {error}") from None
         if public_key.key_size >= _SMALLEST_RSA:
             found[kid] = public_key

@@ -132,7 +132,11 @@ def _check_revocation(
     if not run_asked:
         raise revoked(key, "nothing says which repository's run is expected")
     if max(signed, proved.issued, proved.not_before) >= at:
-        raise revoked(key, f"the run's token was issued at {format_time(proved.issued)}")
+        raise revoked(
+            key,
+            f"this was signed at {format_time(signed)}, with a token that was issued at "
+            f"{format_time(proved.issued)}",
+        )
 
 
 def revoked(key: TrustedKey, detail: str) -> VerificationError:

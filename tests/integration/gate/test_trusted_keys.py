@@ -169,10 +169,16 @@ def test_the_issuers_of_a_file_are_listed(run: Job, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    "keys", [[{"kty": "EC"}], [{}], [{"kty": "RSA", "kid": "a", "n": "!", "e": "AQAB"}]]
+    "keys",
+    [
+        [{"kty": "EC"}],
+        [{}],
+        [{"kty": "RSA", "kid": "a", "n": "!", "e": "AQAB"}],
+        [{"kty": "RSA", "kid": "a", "n": ["x"], "e": "AQAB"}],
+    ],
 )
 def test_an_issuer_s_keys_that_cannot_be_used_are_named(
-    run: Job, keys: list[dict[str, str]]
+    run: Job, keys: list[dict[str, Any]]
 ) -> None:
     path = run.file()
     document = json.loads(path.read_text())
@@ -231,6 +237,15 @@ def test_what_the_token_proves_to_be_older_survives_a_revocation(run: Job) -> No
     own = run.folder / "auditor.yml"
     own.write_text(POLICY.format(issuer=run.issuer.url))
     assert run.ask(path, signing_policy=str(own))["reason"] == "verified"
+    keys = run.folder / "keys.json"
+    keys.write_text(json.dumps(snapshot(run.issuer)))
+    path = run.file(issuers=False, revoked=revoked(NOW + HOUR))
+    assert run.ask(path, expect=OWN, issuer_keys=str(keys))["reason"] == "verified"
+    # A policy that takes the word of the key's holder does not save it.
+    text = POLICY.replace("issuer: {issuer}", "identity: environment")
+    own.write_text(text.replace("{{", "{").replace("}}", "}"))
+    assert run.ask(path, signing_policy=str(own))["reason"] == "key-revoked"
+    assert run.ask(run.file(issuers=False), signing_policy=str(own))["reason"] == "verified"
 
 
 @pytest.mark.parametrize("expect", [None, "repository=*", "sha=" + "a" * 40])

@@ -28,6 +28,7 @@ CLAIMS = {
     "event_name": "push",
     "runner_environment": "github-hosted",
     "run_id": "42",
+    "run_attempt": "1",
     "sha": "a" * 40,
 }
 

@@ -56,8 +56,11 @@ def _calls(settings: SignSettings, access: Access, region: str | None, found: Fi
     """The way to call; the check ``command-line`` where it is one."""
     if settings.provider == "aws_kms":
         from signer.providers.aws.cli import CliCalls
+        from signer.providers.command_line import Commands
 
-        command = CliCalls(region, access.host.environ)
+        command = CliCalls(
+            region, access.host.environ, Commands(access.host.cleanup), access.timeout
+        )
         found.add(ok("command-line", command.version()))
         return command
     from signer.providers.aws.sdk import SdkCalls

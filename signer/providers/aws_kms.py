@@ -8,6 +8,7 @@ from signer.providers.aws import key as aws_key
 from signer.providers.aws.access import Access
 from signer.providers.aws.cli import CliCalls
 from signer.providers.aws.reference import choose_region, parse_key
+from signer.providers.command_line import Commands
 
 
 def open_key(
@@ -28,7 +29,7 @@ def open_key(
     region = choose_region(reference, access.region, access.host.environ)
     return aws_key.open_key(
         "aws_kms",
-        CliCalls(region, access.host.environ),
+        CliCalls(region, access.host.environ, Commands(access.host.cleanup), access.timeout),
         reference,
         region,
         access,

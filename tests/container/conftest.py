@@ -12,7 +12,7 @@ from tests.container.runner import REPOSITORY, Job
 from tests.peers import SKIP_PREFIX, require
 from tests.peers.cache import missing_reason
 from tests.peers.commands import answer
-from tests.peers.engine import IMAGE
+from tests.peers.engine import CLI_IMAGE, IMAGE
 
 # A user of the host that is not root, as the runner's own on GitHub's machines.
 RUNNER_UID = 1001
@@ -25,6 +25,15 @@ def image() -> str:
     if answer(["docker", "image", "inspect", IMAGE]) is None:
         pytest.skip(f"{SKIP_PREFIX}image: {missing_reason('image')}")
     return IMAGE
+
+
+@pytest.fixture(scope="session")
+def cli_image() -> str:
+    """The second action's image."""
+    require("docker")
+    if answer(["docker", "image", "inspect", CLI_IMAGE]) is None:
+        pytest.skip(f"{SKIP_PREFIX}cli-image: {missing_reason('cli-image')}")
+    return CLI_IMAGE
 
 
 @pytest.fixture

@@ -42,16 +42,17 @@ def _job_environ(cloud: Cloud) -> dict[str, str]:
     }
 
 
-def test_a_container_signs_without_stored_secrets(job: Job, cloud: Cloud) -> None:
+def _signs_without_stored_secrets(job: Job, cloud: Cloud, provider: str, image: str) -> None:
     inputs = {
         "audit-file": AUDIT,
-        "provider": "aws_kms_sdk",
+        "provider": provider,
         "aws-kms-key": "alias/ECC_NIST_P256",
         "aws-role-to-assume": ROLE,
         "minimum-assurance": "managed-key",
     }
-    step = job.run(inputs, env=_job_environ(cloud), flags=HOST_NETWORK)
+    step = job.run(inputs, env=_job_environ(cloud), flags=HOST_NETWORK, image=image)
     assert step.code == 0, step.log
+    assert step.outputs["provider"] == provider
     assert step.outputs["key-id"] == cloud.key()
     assert step.outputs["assurance"] == "managed-key"
     masked = [command.data for command in step.commands if command.name == "add-mask"]
@@ -60,8 +61,20 @@ def test_a_container_signs_without_stored_secrets(job: Job, cloud: Cloud) -> Non
     rest = [line for line in step.log.splitlines() if "::add-mask::" not in line]
     assert not any(secret in line for secret in masked for line in rest)
     verify = {"mode": "verify", "audit-file": AUDIT, "public-key": f"{AUDIT}.pub"}
-    checked = job.run(verify, flags=["--network=none"])
+    checked = job.run(verify, flags=["--network=none"], image=image)
     assert (checked.code, checked.outputs["verified"]) == (0, "true"), checked.log
+
+
+def test_a_container_signs_without_stored_secrets(job: Job, cloud: Cloud, image: str) -> None:
+    _signs_without_stored_secrets(job, cloud, "aws_kms_sdk", image)
+
+
+@pytest.mark.parametrize("provider", ["aws_kms", "aws_kms_sdk"])
+def test_the_second_action_has_aws(job: Job, cloud: Cloud, cli_image: str, provider: str) -> None:
+    cloud.forget()
+    _signs_without_stored_secrets(job, cloud, provider, cli_image)
+    asked = [call["action"] for call in cloud.calls()]
+    assert asked == ["sts:AssumeRoleWithWebIdentity", "kms:GetPublicKey", "kms:Sign"]
 
 
 def test_a_container_is_told_what_is_missing(job: Job, cloud: Cloud) -> None:

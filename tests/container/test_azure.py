@@ -11,10 +11,6 @@ from tests.azure_stand_in.entra import Application
 from tests.container.conftest import own
 from tests.container.runner import REPOSITORY, Job
 from tests.container.test_act import _act, _fill_cache, checkout
-from tests.peers import SKIP_PREFIX, require
-from tests.peers.cache import missing_reason
-from tests.peers.commands import answer
-from tests.peers.engine import CLI_IMAGE
 
 __all__ = ["checkout"]
 
@@ -35,15 +31,6 @@ def vault(azure: StandIn) -> Vault:
     made.add("policy")
     made.grants |= {("*", "keys/read"), ("*", "keys/sign/action")}
     return made
-
-
-@pytest.fixture
-def cli_image() -> str:
-    """The second action's image."""
-    require("docker")
-    if answer(["docker", "image", "inspect", CLI_IMAGE]) is None:
-        pytest.skip(f"{SKIP_PREFIX}cli-image: {missing_reason('cli-image')}")
-    return CLI_IMAGE
 
 
 def _sign(job: Job, azure: StandIn, vault: Vault, provider: str, image: str) -> None:

@@ -41,9 +41,9 @@ def issuer(tmp_path: Path) -> Iterator[Issuer]:
 def sign(job: Job, issuer: Issuer) -> Callable[..., Step]:
     """Signs as a step with ``id-token: write`` and a pinned policy of the issuer's."""
 
-    def step(trusted: str = issuer.url, inputs: dict[str, str] | None = None, **env: str) -> Step:
+    def step(named: str = issuer.url, inputs: dict[str, str] | None = None, **env: str) -> Step:
         policy = job.workspace / "signing-policy.yml"
-        policy.write_text(POLICY.format(issuer=trusted))
+        policy.write_text(POLICY.format(issuer=named))
         shutil.copy(issuer.authority, job.workspace / "issuer.pem")
         own(job.root)
         given = {
@@ -53,7 +53,12 @@ def sign(job: Job, issuer: Issuer) -> Callable[..., Step]:
             "signing-policy-sha256": hashlib.sha256(policy.read_bytes()).hexdigest(),
             **(inputs or {}),
         }
-        environ = {"SSL_CERT_FILE": str(job.workspace / "issuer.pem"), **issuer.environ(), **env}
+        # The token is of this run, whatever else it says.
+        run = {
+            f"GITHUB_{name.upper()}": issuer.claims[name] for name in ("run_id", "repository_id")
+        }
+        trusted = {"SSL_CERT_FILE": str(job.workspace / "issuer.pem")}
+        environ = {**trusted, **run, **issuer.environ(), **env}
         return job.run(given, env=environ, flags=["--network=host"])
 
     return step
@@ -179,7 +184,7 @@ def test_a_forks_run_is_skipped_where_that_is_asked_for(
     assert left(job) == set()
     refused(job, sign(**fork), "identity-missing", 4)
     # The run of a branch of this repository has no such excuse.
-    event["pull_request"]["head"]["repo"]["id"] = 123456789
+    event["pull_request"]["head"]["repo"]["id"] = 123
     (job.workflow / "event.json").write_text(json.dumps(event))
     step = sign(inputs={"if-unauthorized": "skip"}, **fork)
     refused(job, step, "identity-missing", 4)

@@ -112,6 +112,7 @@ def _verified(folder: Path, name: str, **said: Path) -> dict[str, Any]:
 def issuer(tmp_path: Path) -> Iterator[Issuer]:
     (tmp_path / "issuer").mkdir()
     one = Issuer(tmp_path / "issuer")
+    one.claims["run_id"] = "1"  # act's
     one.claims["job_workflow_ref"] = "acme/signer/.github/workflows/sign.yml@refs/tags/v1"
     yield one
     one.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from signer.errors import ProviderError
 from signer.providers.aws.calls import Answer, AwsFailure, Calls, Credentials
 from signer.providers.aws.failures import Place, explain
 from signer.retry import retry
@@ -89,11 +90,14 @@ class Api:
 
         Raises:
             AwsFailure: the last one.
+            ProviderError: the command line is missing, or did not end in time.
         """
         start = time.monotonic()
         deadline = start + self.timeout
 
         def pause_asked(error: Exception) -> float | None:
+            if isinstance(error, ProviderError) and error.code == "command-timeout":
+                return 0.0  # of one attempt
             if not isinstance(error, AwsFailure):
                 return None
             if error.code in _PASSING:

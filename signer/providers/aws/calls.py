@@ -10,6 +10,9 @@ Answer = Mapping[str, Any]
 BLOBS = ("PublicKey", "Signature", "Mac", "SecretBinary")
 """The members of answers that are bytes, and base64 in JSON."""
 
+_CONNECT_TIMEOUT = 5.0
+_READ_TIMEOUT = 15.0
+
 
 class AwsFailure(Exception):  # noqa: N818 - not an error for users: `failures` makes one of it
     """A call that was refused or failed.
@@ -40,6 +43,17 @@ class Credentials:
     access_key_id: str
     secret_access_key: str = field(repr=False)
     session_token: str = field(repr=False)
+
+
+def attempt_limits(timeout: float) -> tuple[float, float]:
+    """The time limits of one attempt: to connect, and to be answered.
+
+    Together they are at most half of the total, so that there is time for another attempt.
+
+    Args:
+        timeout: the total time limit in seconds, retries included.
+    """
+    return min(_CONNECT_TIMEOUT, timeout / 4), min(_READ_TIMEOUT, timeout / 4)
 
 
 class Calls(Protocol):

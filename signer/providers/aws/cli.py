@@ -14,14 +14,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from signer.providers.aws.calls import BLOBS, Answer, AwsFailure, Credentials
-from signer.providers.command_line import find_command, private_directory, run_command
+from signer.providers.aws.calls import BLOBS, Answer, AwsFailure, Credentials, attempt_limits
+from signer.providers.command_line import Commands, find_command
 
 _FIX = (
     "install the AWS CLI (the action policy-audit-signer/cli has it), name it with AWS_CLI, or "
     "use the provider aws_kms_sdk, which needs none."
 )
 _VERSION_TIMEOUT = 30.0
+_LEAST_SHARE = 10.0  # a busy machine takes seconds to start it
 _PASSED = re.compile(
     r"AWS_.*|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
     r"|SSL_CERT_(FILE|DIR)|HOME|PATH|USERPROFILE|TMPDIR|LANG|LC_.*|TZ"
@@ -66,6 +67,9 @@ class CliCalls:
     Args:
         region: the region to ask; None for that of the AWS configuration.
         environ: the environment; the AWS, proxy and CA variables of it are passed on.
+        commands: runs it.
+        timeout: the total time limit in seconds, of which one attempt gets the half, as it may
+            hang where no limit of its own holds, such as in a ``credential_process``.
         credentials: None for the command line's own chain.
 
     Raises:
@@ -78,11 +82,17 @@ class CliCalls:
         self,
         region: str | None,
         environ: Mapping[str, str],
+        commands: Commands,
+        timeout: float,
         *,
         credentials: Credentials | None = None,
     ) -> None:
         self._command = find_command("aws", "AWS_CLI", environ, fix=_FIX)
         self._region = region
+        self._commands = commands
+        self._timeout = timeout
+        connect, read = (max(1, int(limit)) for limit in attempt_limits(timeout))
+        self._limits = [f"--cli-connect-timeout={connect}", f"--cli-read-timeout={read}"]
         self._credentials = credentials
         self._environ = {name: value for name, value in environ.items() if _PASSED.fullmatch(name)}
         self._environ |= {
@@ -112,16 +122,16 @@ class CliCalls:
             ProviderError: ``command-failed``, ``command-timeout``.
         """
         service, name = operation.split(":")
-        with private_directory() as folder:
+        with self._commands.directory() as folder:
             arguments = [self._command, service, _kebab(name), *_files(parameters, folder)]
-            arguments += ["--output", "json", "--debug"]
+            arguments += ["--output", "json", "--debug", *self._limits]
             if self._region is not None:
                 arguments += ["--region", self._region]
             if name == "AssumeRoleWithWebIdentity":
                 arguments.append("--no-sign-request")
-            ended = run_command(
-                arguments, self._environ, timeout=max(0.1, deadline - time.monotonic())
-            )
+            share = max(self._timeout / 2, _LEAST_SHARE)
+            limit = max(0.1, min(share, deadline - time.monotonic()))
+            ended = self._commands.run(arguments, self._environ, timeout=limit)
         request_id = _REQUEST_ID.findall(ended.stderr)[-1:]
         if ended.code != 0:
             raise _failure(ended.code, _said(ended.stderr), *request_id)
@@ -140,14 +150,17 @@ class CliCalls:
         Raises:
             ProviderError: ``command-failed``, ``command-timeout``.
         """
-        ended = run_command([self._command, "--version"], self._environ, timeout=_VERSION_TIMEOUT)
+        ended = self._commands.run(
+            [self._command, "--version"], self._environ, timeout=_VERSION_TIMEOUT
+        )
         said = _one_line(ended.stdout.decode("utf-8", "backslashreplace") or ended.stderr)
         return f"{self._command}, {said.split(' ')[0] or 'of an unknown version'}"
 
     def with_credentials(self, credentials: Credentials) -> Self:
         """The same, with these credentials in the command's environment."""
+        environ = {**self._environ, "AWS_CLI": self._command}
         return type(self)(
-            self._region, {**self._environ, "AWS_CLI": self._command}, credentials=credentials
+            self._region, environ, self._commands, self._timeout, credentials=credentials
         )
 
     def credential(self) -> str:

@@ -131,11 +131,13 @@ _REMEDIES: Mapping[str, _Remedy] = {
     "MissingAuthenticationTokenException": _NO_CREDENTIALS,
     "NoCredentialsError": _NO_CREDENTIALS,
     "CredentialRetrievalError": _NO_CREDENTIALS,
+    "MissingDependencyException": _NO_CREDENTIALS,  # the login of `aws login` needs awscrt
     "ProfileNotFound": _Remedy(
         "aws-profile-missing", "check AWS_PROFILE, or unset it to use other credentials."
     ),
     "UnauthorizedSSOTokenError": _EXPIRED,
     "SSOTokenLoadError": _EXPIRED,
+    "LoginTokenLoadError": _EXPIRED,
     "TokenRetrievalError": _EXPIRED,
     "NoRegionError": _NO_REGION,
     "InvalidRegionError": _NO_REGION,

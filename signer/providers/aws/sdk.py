@@ -1,7 +1,7 @@
 """Calls through boto3.
 
-boto3's sessions are thin: a client is botocore's, made from JSON models. Only three services'
-models are ever looked for here, because finding those of all 400 costs more than a signature.
+boto3's sessions are thin: a client is botocore's, made from JSON models. The models of three
+services are loaded without a look for those of all 400, which costs more than a signature.
 """
 
 import threading
@@ -15,19 +15,34 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader
 from botocore.session import Session, get_session
 
-from signer.providers.aws.calls import Answer, AwsFailure, Credentials
+from signer.providers.aws.calls import Answer, AwsFailure, Credentials, attempt_limits
 
 SERVICES = ("kms", "secretsmanager", "sts")
-_CONNECT_TIMEOUT = 5.0
-_READ_TIMEOUT = 15.0
 _POOL = 16
+# ValueError: an endpoint or region that makes no URL.
+_FAILURES = (ClientError, BotoCoreError, OSError, ValueError)
 
 
-class _FewServices(Loader):  # type: ignore[misc]
-    """botocore's loader of models, without the walk through those of all services."""
+class _QuickLoader(Loader):  # type: ignore[misc]
+    """botocore's loader of models, without the walk through all services for those of `SERVICES`.
+
+    The chain of credentials may need others: ``sso`` and ``sso-oidc`` for a profile of IAM Identity
+    Center.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._whole = Loader()
 
     def list_available_services(self, _type: str) -> list[str]:
         return list(SERVICES)
+
+    def load_service_model(
+        self, service_name: str, type_name: str, api_version: str | None = None
+    ) -> Any:
+        if service_name in SERVICES:
+            return super().load_service_model(service_name, type_name, api_version)
+        return self._whole.load_service_model(service_name, type_name, api_version)
 
 
 class SdkCalls:
@@ -48,8 +63,7 @@ class SdkCalls:
         credentials: Credentials | None = None,
         session: Session | None = None,
     ) -> None:
-        connect = min(_CONNECT_TIMEOUT, timeout / 4)
-        read = min(_READ_TIMEOUT, timeout / 4)
+        connect, read = attempt_limits(timeout)
         self.longest_attempt = connect + read
         self._timeout = timeout
         self._region = region
@@ -82,15 +96,8 @@ class SdkCalls:
             method = client.meta.method_to_api_mapping
             python_name = next(python for python, api in method.items() if api == name)
             answer: Answer = getattr(client, python_name)(**parameters)
-        except ClientError as error:
-            said = error.response.get("Error", {})
-            metadata = error.response.get("ResponseMetadata", {})
-            raise AwsFailure(
-                said.get("Code", "Unknown"), said.get("Message", ""), metadata.get("RequestId")
-            ) from error
-        except (BotoCoreError, OSError, ValueError) as error:
-            # ValueError: an endpoint or region that makes no URL.
-            raise AwsFailure(_name(error), str(error)) from error
+        except _FAILURES as error:
+            raise _failure(error) from error
         return answer
 
     def with_credentials(self, credentials: Credentials) -> Self:
@@ -110,8 +117,8 @@ class SdkCalls:
             if found is None:
                 raise AwsFailure("NoCredentialsError", "no place has credentials")
             frozen = found.get_frozen_credentials()
-        except BotoCoreError as error:
-            raise AwsFailure(_name(error), str(error)) from error
+        except _FAILURES as error:  # a profile may name a role, or IAM Identity Center: both asked
+            raise _failure(error) from error
         return f"{found.method}, access key {frozen.access_key}"
 
     def _client(self, service: str, *, signed: bool) -> Any:
@@ -138,8 +145,16 @@ class SdkCalls:
 
 def _new_session() -> Session:
     session = get_session()
-    session.register_component("data_loader", _FewServices())
+    session.register_component("data_loader", _QuickLoader())
     return session
+
+
+def _failure(error: Exception) -> AwsFailure:
+    if not isinstance(error, ClientError):
+        return AwsFailure(_name(error), str(error))
+    said = error.response.get("Error", {})
+    request_id = error.response.get("ResponseMetadata", {}).get("RequestId")
+    return AwsFailure(said.get("Code", "Unknown"), said.get("Message", ""), request_id)
 
 
 def _name(error: Exception) -> str:

@@ -5,6 +5,9 @@ with a key other than ``aws/secretsmanager``.
 Source: Secrets Manager API reference, ``GetSecretValue``.
 """
 
+import base64
+from contextlib import suppress
+
 from signer.providers.aws.access import Access
 from signer.providers.aws.failures import Place
 from signer.providers.aws.policy import secret_statement
@@ -15,7 +18,8 @@ from signer.providers.aws.sdk import SdkCalls
 def fetch_secret(text: str, access: Access) -> bytes:
     """The bytes of a secret.
 
-    They are ``SecretString`` as UTF-8, without line ends after it, or ``SecretBinary``.
+    They are ``SecretString`` as UTF-8, without line ends after it, or ``SecretBinary``. Masked is
+    each form in which a log could show them: the text, and of bytes base64, as the API has them.
 
     Args:
         text: ``aws-secretsmanager:NAME_OR_ARN``.
@@ -34,7 +38,11 @@ def fetch_secret(text: str, access: Access) -> bytes:
     )
     answer = api.ask("secretsmanager:GetSecretValue", SecretId=reference.text)
     if "SecretBinary" in answer:
-        return bytes(answer["SecretBinary"])
+        content = bytes(answer["SecretBinary"])
+        access.host.mask(base64.b64encode(content).decode("ascii"))
+        with suppress(UnicodeDecodeError):
+            access.host.mask(content.decode())
+        return content
     secret = str(answer["SecretString"]).rstrip("\r\n")
     access.host.mask(secret)
     return secret.encode()

@@ -32,7 +32,7 @@ from signer.providers.azure.failures import (
 )
 from signer.providers.azure.jwk import VaultKey, malformed_answer, read_key
 from signer.providers.azure.names import Reference
-from signer.providers.command_line import find_command, private_directory, run_command
+from signer.providers.command_line import Commands, find_command
 from signer.retry import retry
 
 _FIX = (
@@ -73,6 +73,7 @@ class CliCalls:
     def __init__(self, access: Access) -> None:
         environ = access.host.environ
         self._access = access
+        self._commands = Commands(access.host.cleanup)
         self._command = find_command("az", "AZ_CLI", environ, fix=_FIX)
         self._environ = {name: value for name, value in environ.items() if _PASSED.fullmatch(name)}
         self._environ |= _QUIET
@@ -114,7 +115,7 @@ class CliCalls:
             ProviderError: ``command-failed``, ``command-timeout``.
         """
         arguments = [self._command, "version", "--output", "json"]
-        ended = run_command(arguments, self._environ, timeout=_VERSION_TIMEOUT)
+        ended = self._commands.run(arguments, self._environ, timeout=_VERSION_TIMEOUT)
         try:
             said = json.loads(ended.stdout)["azure-cli"]
         except (ValueError, TypeError, KeyError):
@@ -206,7 +207,7 @@ class CliCalls:
         """A configuration directory with a fresh login; another thread may have made one."""
         with self._signing_in:
             if self._private in (None, used):
-                folder = self._access.host.cleanup.enter_context(private_directory())
+                folder = self._commands.new_directory()
                 sign_in(
                     self._access,
                     folder,
@@ -222,7 +223,7 @@ class CliCalls:
         environ = dict(self._environ)
         if folder is not None:
             environ |= {"AZURE_CONFIG_DIR": str(folder)}
-        ended = run_command(
+        ended = self._commands.run(
             [self._command, *arguments, "--output", "json"],
             environ,
             timeout=max(0.1, deadline - time.monotonic()),

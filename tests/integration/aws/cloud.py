@@ -98,6 +98,8 @@ class Cloud:
             self.client("kms").create_alias(
                 AliasName=f"alias/{spec}", TargetKeyId=self._keys[spec].rpartition("/")[2]
             )
+            if spec.startswith("RSA_"):  # its making takes seconds, and is nobody's answer time
+                self.client("kms").get_public_key(KeyId=self._keys[spec])
         return self._keys[spec]
 
     def new_key(self, spec: str = "ECC_NIST_P256", region: str = REGION, **options: Any) -> str:
@@ -125,7 +127,10 @@ class Cloud:
         self._ask("/_calls", "DELETE")
 
     def fail(self, operation: str, code: str, message: str = "", **more: Any) -> None:
-        """Let the next calls of an operation fail (``times``: how many; ``status``)."""
+        """Let the next calls of an operation fail (``times``: how many; ``status``).
+
+        The code ``hangs`` gives no answer, ``closes`` closes the connection instead.
+        """
         fault = {"operation": operation, "code": code, "message": message, "times": 1, **more}
         self._ask("/_faults", "POST", fault)
 

@@ -3,14 +3,16 @@
 Beside moto's own: every call is recorded (GET /_calls gives them, DELETE forgets them), and
 faults can be ordered (POST /_faults), because moto never fails of itself; a key can be given
 another date (POST /_dates). GET /_token gives a job's OIDC token, as GitHub's endpoint does,
-unsigned.
+unsigned; ``identity_center`` answers for IAM Identity Center.
 """
 
 import base64
 import io
 import json
+import socket
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -19,10 +21,12 @@ from urllib.parse import parse_qs
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import run_simple
 
-from tests.integration.aws import corrected_kms, corrected_sts
+from tests.integration.aws import corrected_kms, corrected_sts, identity_center
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
+
+_LOGIN = "tests.login"
 
 CLAIMS = {
     "iss": "https://token.actions.githubusercontent.com",
@@ -70,10 +74,12 @@ class Recorder:
         if path == "/_dates":
             _date(**json.loads(body))
             return _json(start_response, {})
+        login = environ[_LOGIN]
+        if (answered := identity_center.answer(path, login, body)) is not None:
+            return _json(start_response, answered)
         operation, parameters = _asked(environ, body)
         if operation is None:
-            answer: Iterable[bytes] = self._inner(environ, start_response)
-            return answer
+            return self._app(environ, start_response)
         call = {
             "action": operation,
             "parameters": parameters,
@@ -84,9 +90,12 @@ class Recorder:
             self._calls.append(call)
             fault = self._next_fault(operation)
         if fault is not None:
-            return _refuse(start_response, fault)
-        answered: Iterable[bytes] = self._inner(environ, start_response)
-        return answered
+            return _fail(environ, start_response, fault)
+        return self._app(environ, start_response)
+
+    def _app(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        answer: Iterable[bytes] = self._inner(environ, start_response)
+        return answer
 
     def _next_fault(self, operation: str) -> dict[str, Any] | None:
         for fault in self._faults:
@@ -94,6 +103,13 @@ class Recorder:
                 fault["times"] -= 1
                 return fault
         return None
+
+
+class _RequestHandler(MotoRequestHandler):  # type: ignore[misc]
+    def make_environ(self) -> Environ:
+        """As werkzeug has it, which drops headers with ``_`` in their names."""
+        environ: Environ = super().make_environ()
+        return {**environ, _LOGIN: self.headers.get("x-amz-sso_bearer_token", "")}
 
 
 def token(audience: str, **claims: str) -> str:
@@ -142,6 +158,18 @@ def _key_arn(operation: str, parameters: dict[str, Any], environ: Environ) -> st
     return str(key.arn)
 
 
+def _fail(
+    environ: Environ, start_response: StartResponse, fault: dict[str, Any]
+) -> Iterable[bytes]:
+    """An error, or no answer: the connection is closed, ``hangs`` only after a long time."""
+    if fault["code"] not in ("hangs", "closes"):
+        return _refuse(start_response, fault)
+    if fault["code"] == "hangs":
+        time.sleep(60)  # longer than any client waits
+    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    return []
+
+
 def _refuse(start_response: StartResponse, fault: dict[str, Any]) -> Iterable[bytes]:
     """An error in the API's own form: JSON 1.1 for KMS, Query XML for STS."""
     request_id = str(uuid.uuid4())
@@ -177,7 +205,7 @@ def main() -> None:
         int(sys.argv[1]),
         app,
         threaded=True,
-        request_handler=MotoRequestHandler,
+        request_handler=_RequestHandler,
     )
 
 

@@ -1,11 +1,14 @@
 """Signing in, least privilege and secrets: whole jobs against the documents of docs/aws.md."""
 
+import base64
+import hmac
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.integration.aws.cloud import Cloud
+from tests.integration.aws import identity_center
+from tests.integration.aws.cloud import REGION, Cloud
 from tests.integration.aws.documents import (
     ROLE,
     RUN,
@@ -104,6 +107,29 @@ def test_the_hmac_key_comes_from_secrets_manager(
     assert cloud.signer("verify", str(audit), "--hmac", environ=checked).code == 0
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"thirty-two bytes, all of them text", bytes(range(128, 160))],
+    ids=["text", "bytes"],
+)
+def test_a_binary_secret_is_masked_in_each_form(cloud: Cloud, audit: Path, content: bytes) -> None:
+    name = f"policy-audit-binary-{content.isascii()}"
+    cloud.client("secretsmanager").create_secret(Name=name, SecretBinary=content)
+    environ = {**cloud.environ, "POLICY_SIGNING_KEY": f"aws-secretsmanager:{name}"}
+    done = cloud.sign(audit, "--github", environ=environ)
+    assert done.code == 0, done.err + done.out
+    masked = [line for line in done.out.splitlines() if line.startswith("::add-mask::")]
+    assert f"::add-mask::{base64.b64encode(content).decode()}" in masked
+    assert (f"::add-mask::{content.decode('ascii', 'replace')}" in masked) == content.isascii()
+    envelope = json.loads(audit.with_name(f"{audit.name}.sigstore.json").read_bytes())
+    envelope = envelope["dsseEnvelope"]
+    payload = base64.b64decode(envelope["payload"])
+    kind = envelope["payloadType"]
+    message = f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload
+    mac = base64.b64encode(hmac.digest(content, message, "sha256")).decode()
+    assert envelope["signatures"][0]["sig"] == mac
+
+
 def test_a_role_that_trusts_another_repository_says_what_is_missing(
     cloud: Cloud, audit: Path, provider: str
 ) -> None:
@@ -128,3 +154,19 @@ def test_a_job_without_the_permission_is_told_so(cloud: Cloud, audit: Path) -> N
     )
     assert (done.code, done.error) == (3, "oidc-not-offered")
     assert "id-token: write" in done.err
+
+
+@pytest.mark.parametrize("expired", [False, True], ids=["fresh", "to be renewed"])
+def test_a_profile_of_iam_identity_center(
+    cloud: Cloud, audit: Path, provider: str, tmp_path: Path, expired: bool
+) -> None:
+    arn = cloud.key()
+    identity_center.log_in(tmp_path / "home", REGION, expired=expired)
+    cloud.forget()
+    environ = {**cloud.bare_environ, "HOME": str(tmp_path / "home"), "AWS_PROFILE": "sso"}
+    done = cloud.sign(audit, "--provider", provider, "--aws-kms-key", arn, environ=environ)
+    assert done.code == 0, done.err
+    assert {call["access_key"] for call in cloud.calls()} == {identity_center.ACCESS_KEY}
+    assert "AWS credential: " in done.err
+    for secret in (identity_center.FRESH, identity_center.RENEWED, identity_center.REFRESH):
+        assert secret not in done.err + done.out

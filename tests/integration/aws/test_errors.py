@@ -5,7 +5,18 @@ from pathlib import Path
 import pytest
 
 from tests.integration.aws.cloud import REGION, Cloud, Ended
+from tests.integration.aws.documents import ROLE, job
 
+# What no program should do: its credential in what it says, and here in a file for the test too.
+_TELLS_SECRETS = """#!/bin/sh
+case " $* " in *" kms "*)
+  printf '%s\\n' "$AWS_SECRET_ACCESS_KEY" "$AWS_SESSION_TOKEN" > {told}
+  printf 'An error occurred (AccessDeniedException) when calling the %s operation: %s and %s' \\
+    GetPublicKey "$AWS_SECRET_ACCESS_KEY" "$AWS_SESSION_TOKEN" >&2
+  exit 254
+esac
+exec {program} "$@"
+"""
 ABSENT = "12345678-1234-1234-1234-123456789012"
 
 
@@ -53,6 +64,21 @@ def test_retries_are_told_and_end_well(cloud: Cloud, audit: Path, provider: str)
     told = [line for line in done.err.splitlines() if "retry" in line]
     assert len(told) == 2
     assert all("ThrottlingException" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("fault", "name"), [("hangs", "ReadTimeoutError"), ("closes", "ConnectionClosedError")]
+)
+def test_no_answer_is_asked_for_again(
+    cloud: Cloud, audit: Path, provider: str, fault: str, name: str
+) -> None:
+    key = cloud.key()
+    cloud.fail("kms:Sign", fault)
+    done = _sign(cloud, audit, provider, key, "--provider-timeout", "24s")
+    assert done.code == 0, done.err
+    [told] = [line for line in done.err.splitlines() if "retry" in line]
+    assert told.startswith(f"kms:Sign: {name}: ")
+    assert [call["action"] for call in cloud.calls()].count("kms:Sign") == 2
 
 
 @pytest.mark.parametrize(
@@ -117,6 +143,25 @@ def test_what_fails_on_this_side(
     options = ["--aws-kms-key", "alias/x", "--provider-timeout", "12s"]
     done = cloud.sign(audit, "--provider", provider, *options, environ=environ)
     assert (done.code, done.error) == (3, error), done.err
+
+
+def test_a_secret_that_the_command_line_says_is_masked(
+    cloud: Cloud, audit: Path, role: str, tmp_path: Path
+) -> None:
+    told, aws = tmp_path / "told", tmp_path / "aws"
+    aws.write_text(_TELLS_SECRETS.format(told=told, program=cloud.aws_cli))
+    aws.chmod(0o755)
+    options = ["--provider", "aws_kms", "--aws-kms-key", cloud.key()]
+    stored = {**cloud.environ, "AWS_SESSION_TOKEN": "the-session-token-of-the-credential"}
+    signs_in = [*options, "--aws-role-to-assume", ROLE]
+    for chosen, environ in ((options, stored), (signs_in, job(cloud))):
+        done = cloud.sign(audit, *chosen, environ={**environ, "AWS_CLI": str(aws)})
+        assert (done.code, done.error) == (3, "aws-access-denied"), done.err
+        assert "GetPublicKey failed: AccessDeniedException: *** and ***" in done.err
+        secrets = told.read_text().split()
+        assert len(secrets) == 2
+        assert not any(secret in done.err + done.out for secret in secrets)
+        told.unlink()
 
 
 def test_without_the_command_line_the_remedy_is_told(cloud: Cloud, audit: Path) -> None:

@@ -13,7 +13,7 @@ OURS = [
     (spec, algorithm)
     for spec, algorithms in SIGNING_ALGORITHMS.items()
     for algorithm in algorithms
-    if algorithm != "ED25519_PH_SHA_512" and spec not in ("RSA_3072", "RSA_4096")
+    if algorithm != "ED25519_PH_SHA_512"
 ]
 SLOW_SAMPLE = [
     ("RSA_2048", "RSASSA_PSS_SHA_384"),

@@ -408,7 +408,7 @@ def test_a_command_line_that_hangs(
         stub.dry_run(DRY)
     if name == "dry-run":
         stub.policy()
-    check = by_name(_look().checks)[name]
+    check = by_name(_look(provider_timeout="1s").checks)[name]
     assert check.status == status
     assert (check.code, check.exit_code) == (
         ("command-timeout", 3) if status == "fail" else ("", 0)

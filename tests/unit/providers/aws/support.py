@@ -1,7 +1,7 @@
 """AWS without AWS: the embedded KMS behind the API's own names, and answers that are ordered."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -66,9 +66,9 @@ class FakeCalls:
 
     longest_attempt = 0.0
 
-    def __init__(self, directory: Path, failures: list[AwsFailure] | None = None) -> None:
+    def __init__(self, directory: Path, failures: Sequence[Exception] = ()) -> None:
         self._kms = EmbeddedKms(directory)
-        self.failures = failures if failures is not None else []
+        self.failures = list(failures)
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.credentials: Credentials | None = None
         self._lock = threading.Lock()

@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from signer.errors import ProviderError
 from signer.providers.aws.calls import Answer, AwsFailure, Credentials
 from signer.providers.aws.cli import CliCalls
+from signer.providers.command_line import Commands, Finished
 
 PROGRAM = """#!/usr/bin/env python3
 import json, os, sys
@@ -53,7 +55,8 @@ class Aws:
 
     def calls(self, **environ: str) -> CliCalls:
         path = f"{self.program.parent}{os.pathsep}{os.environ['PATH']}"
-        return CliCalls("eu-central-1", {"PATH": path, "HOME": "/nonexistent", **environ})
+        known = {"PATH": path, "HOME": "/nonexistent", **environ}
+        return CliCalls("eu-central-1", known, Commands(ExitStack()), 60.0)
 
 
 @pytest.fixture
@@ -220,6 +223,34 @@ def test_what_is_no_answer_is_a_failure(aws: Aws, stdout: str) -> None:
     assert failure.value.code == "UnreadableOutput"
 
 
+@pytest.mark.parametrize(
+    ("total", "connect", "read", "share"),
+    [(60.0, 5, 15, 30.0), (24.0, 5, 6, 12.0), (8.0, 2, 2, 8.0), (1.0, 1, 1, 1.0)],
+)
+def test_one_attempt_leaves_time_for_another(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, total: float, connect: int, read: int, share: float
+) -> None:
+    given: list[tuple[list[str], float]] = []
+
+    def run(_: object, arguments: list[str], _environ: object, *, timeout: float) -> Finished:
+        given.append((arguments, timeout))
+        return Finished(0, b"{}", "")
+
+    aws.answers()
+    monkeypatch.setattr(Commands, "run", run)
+    environ = {"AWS_CLI": str(aws.program)}
+    calls = CliCalls(None, environ, Commands(ExitStack()), total)
+    signed_in = calls.with_credentials(Credentials("ASIANEW", "new secret", "new token"))
+    for each in (calls, signed_in):
+        _call(each, seconds=total)
+    for arguments, limit in given:
+        assert f"--cli-connect-timeout={connect}" in arguments
+        assert f"--cli-read-timeout={read}" in arguments
+        assert share - 0.5 < limit <= share
+    _call(calls, seconds=0.7)
+    assert given[-1][1] <= 0.7
+
+
 def test_it_ends_with_the_time_limit_and_its_children_too(aws: Aws) -> None:
     aws.does("import subprocess; subprocess.run(['sleep', '60'])")
     begun = time.monotonic()
@@ -231,7 +262,8 @@ def test_it_ends_with_the_time_limit_and_its_children_too(aws: Aws) -> None:
 
 def test_aws_cli_wins_over_path(aws: Aws, tmp_path: Path) -> None:
     aws.answers()
-    other = CliCalls(None, {"PATH": "/nonexistent", "AWS_CLI": str(aws.program)})
+    environ = {"PATH": "/nonexistent", "AWS_CLI": str(aws.program)}
+    other = CliCalls(None, environ, Commands(ExitStack()), 60.0)
     # The stand-in needs an interpreter on PATH, which a real command line brings along.
     other._environ["PATH"] = os.environ["PATH"]
     _call(other)
@@ -243,7 +275,7 @@ def test_aws_cli_wins_over_path(aws: Aws, tmp_path: Path) -> None:
 )
 def test_without_a_command_line_the_remedy_is_told(environ: dict[str, str]) -> None:
     with pytest.raises(ProviderError) as refusal:
-        CliCalls(None, environ)
+        CliCalls(None, environ, Commands(ExitStack()), 60.0)
     assert refusal.value.code == "command-missing"
 
 

@@ -42,6 +42,8 @@ ANSWERS = [
     ("KeyUnavailableException", "", "aws-key-unavailable", "key store"),
     ("ValidationException", "1 validation error", "aws-validation", "aws-kms-key"),
     ("NoCredentialsError", "", "aws-credentials-missing", "aws-role-to-assume"),
+    ("MissingDependencyException", "pip install", "aws-credentials-missing", "aws-role-to-assume"),
+    ("LoginTokenLoadError", "Please reauthenticate", "aws-credentials-expired", "sign in again"),
     ("NoRegionError", "You must specify a region.", "aws-region-missing", "aws-region"),
     ("ProfileNotFound", "", "aws-profile-missing", "AWS_PROFILE"),
     ("SSLError", "CERTIFICATE_VERIFY_FAILED", "aws-tls", "AWS_CA_BUNDLE"),

@@ -268,6 +268,18 @@ def test_what_passes_is_asked_again_and_told(kms_directory: Path, failure: AwsFa
     assert all((failure.request_id or "") in line for line in retries)
 
 
+def test_a_command_that_hung_is_run_again(kms_directory: Path) -> None:
+    said = Said()
+    hung = ProviderError("command-timeout", "aws did not end", fix="check the network.")
+    calls = FakeCalls(kms_directory, [hung])
+    _sign(_open(calls, "alias/ECC_NIST_P256", said))
+    assert calls.operations == ["kms:GetPublicKey", "kms:GetPublicKey", "kms:Sign"]
+    assert any("aws did not end; retry 1" in line for line in said.lines)
+    missing = ProviderError("command-failed", "aws could not be started", fix="look.")
+    with pytest.raises(ProviderError):
+        _open(FakeCalls(kms_directory, [missing]), "alias/ECC_NIST_P256")
+
+
 @pytest.mark.parametrize(
     "code", ["AccessDeniedException", "DisabledException", "NotFoundException"]
 )

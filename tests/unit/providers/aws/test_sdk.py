@@ -6,14 +6,15 @@ from typing import Any
 
 import botocore.session
 import pytest
-from botocore.exceptions import EndpointConnectionError, NoCredentialsError
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+from botocore.loaders import Loader
 from botocore.stub import Stubber
 
 from signer.providers.aws.api import Api
 from signer.providers.aws.calls import AwsFailure, Credentials
 from signer.providers.aws.failures import Place
 from signer.providers.aws.key import AwsKmsKey
-from signer.providers.aws.sdk import SdkCalls
+from signer.providers.aws.sdk import SERVICES, SdkCalls
 
 from .support import Said
 
@@ -154,3 +155,35 @@ def test_a_web_identity_is_exchanged_without_looking_for_credentials(
     calls = SdkCalls("eu-central-1", 60.0, session=core)
     client = calls._client("sts", signed=False)
     assert client.meta.region_name == "eu-central-1"
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "sso", "sso-oidc", "signin"])
+def test_the_chain_of_credentials_has_the_services_that_it_asks(
+    calls: SdkCalls, monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    looked: list[str] = []
+    whole = Loader.list_available_services
+
+    def list_all(self: Loader, type_name: str) -> list[str]:
+        looked.append(type_name)
+        found: list[str] = whole(self, type_name)
+        return found
+
+    monkeypatch.setattr(Loader, "list_available_services", list_all)
+    made = calls._core.create_client(service, region_name="eu-central-1")
+    assert made.meta.service_model.service_name == service
+    assert bool(looked) == (service not in SERVICES)  # the walk takes longer than a signature
+
+
+def test_what_refuses_a_profiles_role_is_a_failure_like_others(
+    calls: SdkCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = {"Error": {"Code": "AccessDenied", "Message": "not authorized"}}
+
+    def refuse() -> None:
+        raise ClientError(refusal, "AssumeRole")
+
+    monkeypatch.setattr(calls._core, "get_credentials", refuse)
+    with pytest.raises(AwsFailure) as failure:
+        SdkCalls("eu-central-1", 60.0, session=calls._core).credential()
+    assert (failure.value.code, failure.value.message) == ("AccessDenied", "not authorized")

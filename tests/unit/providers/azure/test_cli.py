@@ -8,7 +8,7 @@ from signer.errors import ProviderError
 from signer.providers.azure import cli
 from signer.providers.azure.failures import RefusedError, UnconnectedError
 from signer.providers.azure.names import Reference
-from signer.providers.command_line import Finished
+from signer.providers.command_line import Commands, Finished
 from tests.unit.providers.azure.support import Said
 
 KEY = Reference("https://acme.vault.azure.net", "keys", "policy", "0" * 32)
@@ -57,13 +57,15 @@ def test_the_environment_of_az_has_no_secrets(
     seen: list[dict[str, str]] = []
     words: list[list[str]] = []
 
-    def run(arguments: list[str], environ: dict[str, str], *, timeout: float) -> Finished:
+    def run(
+        _: object, arguments: list[str], environ: dict[str, str], *, timeout: float
+    ) -> Finished:
         assert 0 < timeout <= 2
         seen.append(environ)
         words.append(arguments)
         return Finished(0, b'{"keyId": "https://x", "signature": "AAAA"}', "")
 
-    monkeypatch.setattr(cli, "run_command", run)
+    monkeypatch.setattr(Commands, "run", run)
     (tmp_path / "azureProfile.json").write_text("{}")
     program = tmp_path / "az"
     program.write_text("")

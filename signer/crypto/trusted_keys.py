@@ -24,7 +24,7 @@ from signer.assurance import Assurance
 from signer.crypto.algorithms import choose_algorithm
 from signer.crypto.keys import PublicKey
 from signer.crypto.verifier import PublicKeyVerifier
-from signer.errors import SignerError, UsageError, VerificationError
+from signer.errors import UsageError, VerificationError
 from signer.small_files import read_small_file
 from signer.strict_model import Name, StrictModel, Version, printable, told
 
@@ -245,7 +245,7 @@ def load(path: Path) -> TrustedKeys:
     return TrustedKeys(path, tuple(map(_trusted, file.keys)), file.issuers or ())
 
 
-def invalid(path: Path | str, detail: str) -> SignerError:
+def invalid(path: Path | str, detail: str) -> UsageError:
     """The error for a file of trusted keys that is not as it should be.
 
     Args:

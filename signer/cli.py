@@ -31,6 +31,7 @@ POLICY_SIGNING_KEY only.
 _VERIFY_EXAMPLES = """examples:
   signer verify audit.jsonl --key trusted.pub
   signer verify audit.jsonl --key trusted.pub --expect repository=acme/payments --max-age 24h
+  signer verify 'audits/*.jsonl' --trusted-keys trusted-keys.yml
   signer verify sha256:DIGEST --bundle audit.jsonl.sigstore.json --key trusted.pub
   signer verify audit.jsonl --hmac
 """

@@ -28,12 +28,14 @@ class ProvedIdentity:
     Attributes:
         token: the JWT in compact form.
         claims: what it says, texts only, under GitHub's claim names.
+        issued: when the issuer made it (aware): ``iat``.
         not_before: from when it holds (aware): ``nbf``.
         expires: until when it holds (aware): ``exp``.
     """
 
     token: str
     claims: Mapping[str, str]
+    issued: datetime
     not_before: datetime
     expires: datetime
 
@@ -144,7 +146,11 @@ def verify_token(
     if payload["aud"] != audience:
         raise _bad("it has more than one audience")
     proved = ProvedIdentity(
-        token, _texts(payload), _moment(payload, "nbf"), _moment(payload, "exp")
+        token,
+        _texts(payload),
+        issued=_moment(payload, "iat"),
+        not_before=_moment(payload, "nbf"),
+        expires=_moment(payload, "exp"),
     )
     if at is not None and not (
         proved.not_before.timestamp() - LEEWAY_SECONDS

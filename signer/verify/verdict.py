@@ -51,6 +51,8 @@ class Verified:
         file_compared: whether the file itself was there, and not only its digest.
         identity_proved: whether the issuer's own token proves the run.
         allowed_by: the rule of the verifier's own signing policy; None where there is no policy.
+        trusted_key: what the verifier's trusted keys call the key; None where there is no such
+            file.
     """
 
     kind: Kind
@@ -59,6 +61,7 @@ class Verified:
     file_compared: bool
     identity_proved: bool = False
     allowed_by: str | None = None
+    trusted_key: str | None = None
 
 
 def check_signature(
@@ -184,4 +187,13 @@ def malformed(detail: str) -> VerificationError:
     """The error for a signed statement that is not as specified."""
     return VerificationError(
         "malformed-statement", f"the signed statement is not as specified: {detail}", fix=FORGED
+    )
+
+
+def inconsistent(detail: str) -> VerificationError:
+    """The error for a statement that contradicts what is known of the key that verified it."""
+    return VerificationError(
+        "inconsistent-statement",
+        f"the statement contradicts the key that verified it: {detail}",
+        fix=FORGED,
     )

@@ -217,6 +217,10 @@ def test_policies_and_archives_are_among_what_is_refused() -> None:
         {"hmac": "true", "integrity_only": "true"},
         {"public_key": "k.pub", "hmac": "true", "integrity_only": "true"},
         {"public_key": "k.pub", "provider": "kms"},
+        {"public_key": "k.pub", "trusted_keys": "t.yml"},
+        {"trusted_keys": "false", "integrity_only": "true"},
+        {"trusted_keys": "t.yml", "hmac": "true"},
+        {"trusted_keys": "t.yml", "provider": "kms"},
     ],
 )
 def test_two_kinds_of_trust_are_refused(said: dict[str, str]) -> None:
@@ -309,6 +313,14 @@ def test_inputs_are_trimmed_as_variables_are() -> None:
     assert _load(output_directory="out\n").output_directory == Path("out")
     [problem] = _problems(SignSettings, output_directory="a\nb")
     assert "control characters" in problem
+
+
+def test_trusted_keys_say_their_own_algorithm() -> None:
+    assert _load(VerifySettings, trusted_keys="false").trusted_keys == Path("false")
+    assert _load(VerifySettings, {"POLICY_TRUSTED_KEYS": "t.yml"}).trusted_keys == Path("t.yml")
+    for environ, said in (({}, {"algorithm": "ES256"}), ({"POLICY_ALGORITHM": "ES256"}, {})):
+        [problem] = _problems(VerifySettings, environ, trusted_keys="t.yml", **said)
+        assert "it would be ignored" in problem
 
 
 def test_a_key_file_may_be_named_false() -> None:

@@ -124,7 +124,6 @@ def test_large_and_missing_files(tmp_path: Path) -> None:
         ("ref_protected: true", "ref_protected: yes", "no ref_protected"),
         ("[push, schedule]", "pusg", "no event_name"),
         ("[push, schedule]", "[]", "at least 1"),
-        ("rules:", "rules: []\nx:", "rules: there is none, so that nobody could sign"),
         ("[push, schedule]", "pull_request_target", "allow_dangerous"),
         ("provider: kms,", "provider: kms, minimum_assurance: managed-key,", "kms gives"),
         ("provider: kms,", "provider: kms, algorithm: MD5,", "MD5"),
@@ -266,6 +265,11 @@ def test_an_algorithm_of_the_provider(may: dict[str, Any]) -> None:
 def _policy(runs: dict[str, Any], **may: Any) -> dict[str, Any]:
     rule = {"name": "one", "runs": runs, "may_sign_with": {"provider": "kms", **may}}
     return {"version": "1", "rules": [rule]}
+
+
+def test_a_policy_without_rules(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="rules: must have at least 1 item"):
+        loaded(tmp_path, "version: 1\nrules: []\n")
 
 
 def test_rules_that_repeat_one(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from signer.audit.statement import Statement
+from signer.crypto.trusted_keys import TrustedKeysFile
 from signer.gate.policy import SigningPolicy
 from signer.settings.given import variable_for
 from signer.settings.models import SignSettings, VerifySettings, default_of, fields_of
@@ -60,9 +61,16 @@ def documents() -> dict[Path, str]:
         **SigningPolicy.model_json_schema(),
         "title": "The signing policy of the gate",
     }
+    keys = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:policy-audit:trusted-keys:v1:schema",
+        **TrustedKeysFile.model_json_schema(),
+        "title": "The auditor's file of trusted keys",
+    }
     return {
         readme: text,
         ROOT / "docs" / "signed-audit.schema.json": json.dumps(schema, indent=2) + "\n",
+        ROOT / "docs" / "trusted-keys.schema.json": json.dumps(keys, indent=2) + "\n",
         ROOT / "docs" / "signing-policy.schema.json": json.dumps(policy, indent=2) + "\n",
     }
 

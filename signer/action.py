@@ -12,7 +12,7 @@ from signer.process import run, tolerant_streams
 from signer.report.runner import write_checked, write_refused, write_signed, write_skipped
 from signer.settings.conflicts import NOT_YET
 from signer.settings.given import Given
-from signer.settings.load import load, nearest
+from signer.settings.load import load, misspelt, nearest
 from signer.settings.models import DoctorSettings, Settings, SignSettings, VerifySettings, fields_of
 from signer.sign.unauthorized import SKIPPED, may_be_skipped
 
@@ -53,6 +53,8 @@ def act(environ: Mapping[str, str], log: Log, *, container: bool = True) -> int:
     said = {name: given for name, given in inputs.items() if name in used}
     for name in sorted(inputs.keys() - said.keys()):
         log.warning("policy audit: unused input", f"input {name} is not used in mode {mode}")
+    for text in misspelt(environ):
+        log.warning("policy audit: unknown variable", text)
     paths = JobPaths(environ, container=container)
     if model is VerifySettings:
         try:

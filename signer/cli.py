@@ -15,7 +15,7 @@ from signer.github.commands import log_line
 from signer.log import Log, RunnerLog, TerminalLog
 from signer.process import run, tolerant_streams
 from signer.progress import progress_bar
-from signer.settings.load import load, nearest
+from signer.settings.load import load, misspelt, nearest
 from signer.settings.models import SignSettings, VerifySettings
 
 _DESCRIPTION = "Sign policy audits with keys nobody can copy, and check them years later, offline."
@@ -31,6 +31,7 @@ POLICY_SIGNING_KEY only.
 _VERIFY_EXAMPLES = """examples:
   signer verify audit.jsonl --key trusted.pub
   signer verify audit.jsonl --key trusted.pub --expect repository=acme/payments --max-age 24h
+  signer verify 'audits/*.jsonl' --trusted-keys trusted-keys.yml
   signer verify sha256:DIGEST --bundle audit.jsonl.sigstore.json --key trusted.pub
   signer verify audit.jsonl --hmac
 """
@@ -63,6 +64,8 @@ def main() -> None:
     tolerant_streams()
     arguments = parser().parse_args()
     log: Log = RunnerLog(os.environ) if arguments.github else TerminalLog(os.environ)
+    for text in misspelt(os.environ):
+        log.warning("policy audit: unknown variable", text)
     run(lambda: _run(arguments, log), log)
 
 

@@ -95,22 +95,24 @@ def _check(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log
         return 0
     claims = _claims(arguments.claims)
     answer = ask(file.policy, claims)
-    allowed = _may_sign_with(answer.rule) if answer.rule else None
-    named = answer.rule.allow_dangerous if answer.rule else ()
-    refused = [name for name in dangers(claims, None) if answer.rule and name not in named]
-    fields["rule"] = answer.rule.name if answer.rule else None
-    fields["dangerous"] = refused
-    dangerous = [
-        f"REFUSED, dangerous: {name} ("
-        + ", ".join(f"{claim} is {claims.get(claim, 'absent')!r}" for claim in TOLD_BY[name])
-        + "), and allow_dangerous does not name it"
-        for name in refused
+    found = dangers(claims, None)
+    matching: list[dict[str, Any]] = [
+        {
+            "rule": one.rule.name,
+            "may-sign-with": _may_sign_with(one.rule),
+            "dangerous": [name for name in found if name not in one.rule.allow_dangerous],
+        }
+        for one in answer.rules
+        if one.matched
     ]
-    fields["explanation"] = _explanation(answer)
-    if allowed is not None:
-        fields["may-sign-with"] = allowed
-    _print(arguments, fields, "\n".join(_lines(answer, allowed, dangerous)))
-    return 0 if answer.rule and not refused else 4
+    fields |= {"rule": None, "dangerous": []} | (matching[0] if matching else {})
+    fields |= {"matching": matching, "explanation": _explanation(answer)}
+    told = {
+        name: ", ".join(f"{claim} is {claims.get(claim, 'absent')!r}" for claim in TOLD_BY[name])
+        for name in found
+    }
+    _print(arguments, fields, "\n".join(_lines(answer, matching, told)))
+    return 0 if any(not one["dangerous"] for one in matching) else 4
 
 
 def _may_sign_with(rule: "Rule") -> dict[str, Any]:
@@ -136,14 +138,22 @@ def _explanation(answer: "Answer") -> list[dict[str, Any]]:
     ]
 
 
-def _lines(answer: "Answer", allowed: dict[str, Any] | None, dangerous: list[str]) -> list[str]:
-    lines = ["no rule allows these claims"]
-    if answer.rule and allowed:
-        lines = [f"decides: {answer.rule.name}", *dangerous, "may sign with:"]
-        lines += [f"  {name}: {_shown(value)}" for name, value in allowed.items()]
-    for one in answer.rules:
-        lines.append(f"{'+' if one.matched else '-'} {one.rule.name}")
-        for line in one.lines:
+def _lines(
+    answer: "Answer", matching: list[dict[str, Any]], dangers: Mapping[str, str]
+) -> list[str]:
+    lines = [] if matching else ["no rule allows these claims"]
+    for one in matching:
+        when = "where its key, algorithm or limits do not fit, " if lines else ""
+        lines.append(f"{when}decides: {one['rule']}")
+        lines += [
+            f"REFUSED, dangerous: {name} ({dangers[name]}), and allow_dangerous does not name it"
+            for name in one["dangerous"]
+        ]
+        lines.append("may sign with:")
+        lines += [f"  {name}: {_shown(value)}" for name, value in one["may-sign-with"].items()]
+    for told in answer.rules:
+        lines.append(f"{'+' if told.matched else '-'} {told.rule.name}")
+        for line in told.lines:
             mark = "  matches" if line.matched else "  DIFFERS"
             actual = "absent" if line.actual is None else repr(line.actual)
             lines.append(f"{mark} {line.name}: {actual}, wanted {line.wanted}")

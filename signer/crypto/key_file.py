@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from signer.crypto.keys import MAX_KEY_FILE, PublicKey
-from signer.errors import UsageError
+from signer.errors import UsageError, VerificationError
 from signer.small_files import read_small_file
 
 
@@ -22,4 +22,7 @@ def read_public_key(path: Path) -> PublicKey:
             f"the public key {path} cannot be read: {error.strerror}",
             fix="check the path given as public-key (--key).",
         ) from error
-    return PublicKey.from_pem(pem)
+    try:
+        return PublicKey.from_pem(pem)
+    except VerificationError as error:
+        raise VerificationError(error.code, f"{path}: {error.message}", fix=error.fix) from None

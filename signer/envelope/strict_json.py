@@ -41,7 +41,8 @@ def loads(text: bytes, *, what: str) -> Any:
             raise VerificationError(
                 "trailing-data",
                 f"{what} goes on after its end, at line {error.lineno} column {error.colno}",
-                fix="get the original from where it was signed.",
+                fix="get the original from where it was signed; the name of a signed audit ends in "
+                ".sigstore.json.",
             ) from None
         detail = f"{error.msg} at line {error.lineno} column {error.colno}"
     except RecursionError:

@@ -28,12 +28,14 @@ class ProvedIdentity:
     Attributes:
         token: the JWT in compact form.
         claims: what it says, texts only, under GitHub's claim names.
+        issued: when the issuer made it (aware): ``iat``.
         not_before: from when it holds (aware): ``nbf``.
         expires: until when it holds (aware): ``exp``.
     """
 
     token: str
     claims: Mapping[str, str]
+    issued: datetime
     not_before: datetime
     expires: datetime
 
@@ -80,7 +82,8 @@ def require_offered(environ: Mapping[str, str]) -> None:
             "identity-missing",
             "the signing policy asks for a proved identity, and this job offers no OIDC token",
             fix="add `permissions: id-token: write` to the job; runs of forks and of Dependabot "
-            "never get one (see if-unauthorized).",
+            "never get one (see if-unauthorized). Outside of a job, `signer policy check` tries a "
+            "policy.",
         )
 
 
@@ -143,7 +146,11 @@ def verify_token(
     if payload["aud"] != audience:
         raise _bad("it has more than one audience")
     proved = ProvedIdentity(
-        token, _texts(payload), _moment(payload, "nbf"), _moment(payload, "exp")
+        token,
+        _texts(payload),
+        issued=_moment(payload, "iat"),
+        not_before=_moment(payload, "nbf"),
+        expires=_moment(payload, "exp"),
     )
     if at is not None and not (
         proved.not_before.timestamp() - LEEWAY_SECONDS

@@ -83,7 +83,7 @@ def read_snapshot(path: Path) -> IssuerKeys:
         document = json.loads(content)
         if not isinstance(document, dict) or not isinstance(document.get("issuer"), str):
             raise ValueError("it does not say whose keys they are (issuer)")
-        return IssuerKeys(document["issuer"], _by_kid(document.get("keys")))
+        return keys_from(document["issuer"], document.get("keys"))
     except (OSError, ValueError, RecursionError) as error:
         detail = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
@@ -91,6 +91,19 @@ def read_snapshot(path: Path) -> IssuerKeys:
             f"the issuer's keys {path} cannot be read: {detail}",
             fix="make the file with `signer keys snapshot-issuer URL`.",
         ) from None
+
+
+def keys_from(issuer: str, jwks: Any) -> IssuerKeys:
+    """An issuer's keys from JSON Web Keys that were kept.
+
+    Args:
+        issuer: whose they are.
+        jwks: the list ``keys`` of what ``snapshot`` made.
+
+    Raises:
+        ValueError: they are no such list, or none of them can be used.
+    """
+    return IssuerKeys(issuer, _by_kid(jwks))
 
 
 def _fetch_keys(issuer: str) -> Any:
@@ -133,7 +146,7 @@ def _by_kid(keys: Any) -> dict[str, Any]:
             raise ValueError("a key has no kid, or that of another")
         try:
             public_key: Any = RSAAlgorithm.from_jwk(key)
-        except (InvalidKeyError, ValueError) as error:
+        except (InvalidKeyError, TypeError, ValueError) as error:
             raise ValueError(f"a key cannot be read: {error}") from None
         if public_key.key_size >= _SMALLEST_RSA:
             found[kid] = public_key

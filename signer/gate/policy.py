@@ -7,36 +7,31 @@ A rule that can never match is an error, because somebody believes that it prote
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from signer import strict_yaml
 from signer.assurance import Assurance, strongest_of
 from signer.crypto.algorithms import ALGORITHMS, Scheme
 from signer.errors import GateError, UsageError
-from signer.gate import possible, strict_yaml
+from signer.gate import possible
 from signer.gate.values import (
     Algorithms,
     Boolean,
     Dangers,
     Duration,
-    Name,
     Patterns,
     Providers,
     Size,
 )
 from signer.small_files import read_small_file
+from signer.strict_model import Name, StrictModel, Version, told
 
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
+MAX_BYTES = 1 << 16
 MAX_RULES = 100
 
 _NOT_IN_ENVIRONMENT = ("job_workflow_ref", "environment", "repository_visibility")
@@ -47,11 +42,7 @@ _STRONGEST_OF_SCHEME = {
 _WITHOUT_AGE = ("hmac", "sha256")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Runs(_Strict):
+class Runs(StrictModel):
     """Which runs: every claim that is named must match one of its patterns."""
 
     repository: Patterns | None = None
@@ -80,7 +71,7 @@ class Runs(_Strict):
 CLAIMS = tuple(Runs.model_fields)
 
 
-class MaySignWith(_Strict):
+class MaySignWith(StrictModel):
     """With what those runs may sign; what is not named is not limited, except plain signatures."""
 
     provider: Providers
@@ -117,7 +108,7 @@ class MaySignWith(_Strict):
         return self
 
 
-class Rule(_Strict):
+class Rule(StrictModel):
     """Who may sign with what."""
 
     name: Name
@@ -145,10 +136,10 @@ class Rule(_Strict):
         return self
 
 
-class SigningPolicy(_Strict):
+class SigningPolicy(StrictModel):
     """The whole policy: the first rule that matches allows, and without one nothing does."""
 
-    version: Annotated[Literal["1"], Field(json_schema_extra={"enum": [1, "1"]})]
+    version: Version
     issuer: str = GITHUB_ISSUER
     identity: Literal["token", "environment"] = "token"
     rules: Annotated[tuple[Rule, ...], Field(min_length=1, max_length=MAX_RULES)]
@@ -207,7 +198,7 @@ def load(path: Path, *, sha256: str | None = None) -> PolicyFile:
         GateError: ``policy-not-pinned-one``: its digest is another one than the pin.
     """
     try:
-        content = read_small_file(path, strict_yaml.MAX_BYTES + 1)
+        content = read_small_file(path, MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(
             "policy-not-found",
@@ -221,14 +212,14 @@ def load(path: Path, *, sha256: str | None = None) -> PolicyFile:
             f"the signing policy {path} has the SHA-256 {digest}, and {sha256} is pinned",
             fix="find out who changed the policy; if it is right, pin its new digest.",
         )
-    document = strict_yaml.load(content, path)
+    document = _document(content, path)
     try:
         policy = SigningPolicy.model_validate(document)
     except ValidationError as error:
-        items = [dict(item) for item in error.errors(include_url=False)]
+        items: list[dict[str, Any]] = [dict(item) for item in error.errors(include_url=False)]
         # Where every rule is wrong, pydantic says as well that there is none.
         of_rules = [item for item in items if item["loc"] != ("rules",)]
-        found = [_told(item) for item in of_rules or items]
+        found = [told(item, _fields_at(item["loc"])) for item in of_rules or items]
         raise UsageError(
             "policy-invalid",
             f"the signing policy {path} is not valid: " + "; ".join(found[:20]),
@@ -237,20 +228,28 @@ def load(path: Path, *, sha256: str | None = None) -> PolicyFile:
     return PolicyFile(policy, digest, path)
 
 
+def _document(content: bytes, path: Path) -> Any:
+    if len(content) > MAX_BYTES:
+        raise UsageError(
+            "policy-too-large",
+            f"the signing policy {path} has more than {MAX_BYTES} bytes",
+            fix="make it smaller: a glob or a list may say the same.",
+        )
+    try:
+        return strict_yaml.load(content)
+    except strict_yaml.PlainYamlError as error:
+        raise UsageError(
+            "policy-not-yaml",
+            f"{path}{error.place}: the signing policy is not plain YAML: {error}",
+            fix="mend that line; docs/gate.md shows the shape.",
+        ) from None
+
+
 def _require_covered(what: str, strongest: Assurance, minimum: Assurance) -> None:
     if not strongest.covers(minimum):
         raise ValueError(
             f"can never match: {what} gives {strongest} at most, and minimum_assurance is {minimum}"
         )
-
-
-def _told(item: dict[str, Any]) -> str:
-    place = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in item["loc"])
-    message = str(item["msg"]).removeprefix("Value error, ")
-    if item["type"] == "extra_forbidden":
-        near = get_close_matches(str(item["loc"][-1]), _fields_at(item["loc"]), n=1)
-        message = f"there is no such field{f'; did you mean {near[0]}?' if near else ''}"
-    return f"{place or 'the document'}: {message[0].lower()}{message[1:]}"
 
 
 def _fields_at(place: tuple[Any, ...]) -> list[str]:

@@ -4,11 +4,12 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from signer.crypto.algorithms import algorithm_named
 from signer.durations import duration
 from signer.errors import UsageError
+from signer.strict_model import printable
 
 MAX_PATTERN = 1024
 MAX_STARS = 6
@@ -32,16 +33,10 @@ def _as_list(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-def _printable(value: str) -> str:
-    if not value.isprintable():
-        raise ValueError("has a character that cannot be seen")
-    return value
-
-
 def _pattern(value: Any) -> Any:
     if not isinstance(value, str) or not value:
         raise ValueError("must be text that is not empty")
-    _printable(value)
+    printable(value)
     if "***" in value:
         raise ValueError("has three stars; * stops at /, ** does not")
     if len(value) > MAX_PATTERN:
@@ -102,7 +97,6 @@ Duration = Annotated[
 ]
 Size = Annotated[int, BeforeValidator(_size, json_schema_input_type=str)]
 Boolean = Annotated[bool, BeforeValidator(_boolean, json_schema_input_type=bool | str)]
-Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
 Dangers = Annotated[
     tuple[Danger, ...],
     BeforeValidator(_as_list, json_schema_input_type=Danger | list[Danger]),

@@ -1,9 +1,9 @@
 """AWS KMS through boto3: the recommended provider (assurance ``managed-key``).
 
 Needs, on the key: ``kms:GetPublicKey`` and ``kms:Sign``; only ``kms:Sign`` where the public key
-is pinned; ``kms:GenerateMac``, ``kms:VerifyMac`` and, unless key ARN and algorithm are both
-named, ``kms:DescribeKey`` for an HMAC key. Where a signing policy limits the key's age, also
-``kms:DescribeKey``. docs/aws.md has the policies.
+is pinned; for an HMAC key ``kms:GenerateMac`` and ``kms:VerifyMac``, unless key ARN and algorithm
+are both named ``kms:DescribeKey``, and without an algorithm ``kms:GetPublicKey`` too. Where a
+signing policy limits the key's age, also ``kms:DescribeKey``. docs/aws.md has the policies.
 """
 
 from signer.crypto.keys import PublicKey

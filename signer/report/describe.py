@@ -26,6 +26,8 @@ def describe_verified(name: str, verified: Verified) -> str:
     lines = [f"verified: {log_line(name)}"]
     if not verified.file_compared:
         lines.append("  the digest only; the file itself was not there to compare")
+    if verified.trusted_key:
+        lines.append(f"  {'trusted':12}the key {log_line(verified.trusted_key)}")
     if verified.statement is None:
         lines.append(f"  kind        {verified.kind}: it says nothing of events, assurance or run")
     else:

@@ -117,7 +117,7 @@ def checked_summary(checked: "Checked") -> str:
             code(result["audit-file"]),
             cell(result["message"]),
             code(result["assurance"]) if "assurance" in result else "",
-            code(result["key-fingerprint"]) if "key-fingerprint" in result else "",
+            _key(result),
         )
         for result in checked.results
     ]
@@ -127,6 +127,14 @@ def checked_summary(checked: "Checked") -> str:
         title,
         table(("Result", "Audit file", "", "Assurance", "Key"), rows),
         checked_identities(checked.verified),
+    )
+
+
+def _key(result: Mapping[str, Any]) -> str:
+    """The key of a verified file: its fingerprint, and its name where trusted keys have one."""
+    fingerprint = code(result["key-fingerprint"]) if "key-fingerprint" in result else ""
+    return (
+        f"{code(result['trusted-key'])} {fingerprint}" if "trusted-key" in result else fingerprint
     )
 
 

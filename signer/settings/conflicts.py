@@ -10,7 +10,7 @@ from signer.settings.problems import conflict, ignored
 
 # What a workflow may ask of a later version. To ignore one would be to sign with less
 # protection, or to keep less, than was asked for.
-NOT_YET = ("archive", "trusted-keys")
+NOT_YET = ("archive",)
 
 _MANAGED = (*aws.PROVIDERS, *azure.PROVIDERS)
 _IN_A_KMS = ("kms", *_MANAGED)
@@ -137,8 +137,9 @@ def _sign_conflicts(given: Mapping[str, Given]) -> list[UsageError]:
 def _trust_problems(given: Mapping[str, Given]) -> list[UsageError]:
     chosen = [
         given[name].label
-        for name in ("public-key", "hmac", "integrity-only")
-        if name in given and (name == "public-key" or given[name].value.lower() != "false")
+        for name in ("public-key", "trusted-keys", "hmac", "integrity-only")
+        if name in given
+        and (name in ("public-key", "trusted-keys") or given[name].value.lower() != "false")
     ]
     provider = given.get("provider")
     if provider is not None and provider.outright and provider.value in _IN_A_KMS:
@@ -156,8 +157,8 @@ def _trust_problems(given: Mapping[str, Given]) -> list[UsageError]:
                 "trust-missing",
                 f"nothing but {provider.label} in the environment says what is trusted, and what "
                 "an earlier step can set is not enough",
-                fix="set exactly one of public-key, hmac, integrity-only and provider outright, "
-                "as an input or option.",
+                fix="set exactly one of public-key, trusted-keys, hmac, integrity-only and "
+                "provider outright, as an input or option.",
             )
         ]
     if not chosen and (provider is None or provider.value not in _IN_A_KMS):
@@ -166,7 +167,15 @@ def _trust_problems(given: Mapping[str, Given]) -> list[UsageError]:
                 "trust-missing",
                 "nothing says what is trusted",
                 fix="set exactly one of public-key (a PEM file you got on another way than the "
-                "signed audit), hmac and integrity-only.",
+                "signed audit), trusted-keys, hmac and integrity-only.",
+            )
+        ]
+    if "trusted-keys" in given and "algorithm" in given:
+        return [
+            conflict(
+                f"{given['algorithm'].label} is set beside {given['trusted-keys'].label}: it would "
+                "be ignored",
+                fix="take it out; each trusted key has an algorithm of its own.",
             )
         ]
     return []

@@ -10,7 +10,10 @@ from pydantic import ValidationError
 from signer.errors import SettingsError, UsageError
 from signer.settings import conflicts
 from signer.settings.given import SIGNING_KEY, Given, variable_for
-from signer.settings.models import Settings, SignSettings, fields_of
+from signer.settings.models import MODELS, Settings, SignSettings, fields_of
+
+_NEAR = 0.9
+"""How near the name of a setting's variable counts as meant, of 1 (difflib's ratio)."""
 
 Model = TypeVar("Model", bound=Settings)
 
@@ -52,6 +55,21 @@ def _trimmed(name: str, given: Given) -> Given:
     return given if name == "audit-file" else replace(given, value=given.value.strip())
 
 
+def misspelt(environ: Mapping[str, str]) -> list[str]:
+    """What to say of each variable that is nearly one of a setting: it does nothing.
+
+    Args:
+        environ: the environment.
+    """
+    known = [SIGNING_KEY, *(variable_for(name) for model in MODELS for name in fields_of(model))]
+    told = []
+    for name in sorted(name for name in environ if name.startswith("POLICY_")):
+        near = difflib.get_close_matches(name, known, n=1, cutoff=_NEAR)
+        if near and name not in known:
+            told.append(f"{name} is no variable of a setting, and does nothing; {near[0]} is one")
+    return told
+
+
 def nearest(name: str, names: list[str]) -> str:
     """``; did you mean X?`` where there is something near, else nothing."""
     near = difflib.get_close_matches(name, names, n=1)
@@ -65,7 +83,8 @@ def _problem(item: dict[str, Any], given: Mapping[str, Given]) -> UsageError:
         return UsageError(
             "setting-missing",
             f"{name} is not set",
-            fix=f"set the input {name}, or {variable_for(name)} in the environment.",
+            fix=f"set the input or option {name} (audit files of a command are its arguments), or "
+            f"{variable_for(name)} in the environment.",
         )
     label = given[name].label if name in given else name
     value = given[name].value if name in given else ""

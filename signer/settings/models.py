@@ -191,6 +191,11 @@ class VerifySettings(Settings):
         default=None,
         description="Verifying: the signed audit (default: NAME.sigstore.json beside the file).",
     )
+    trusted_keys: Path | None = Field(
+        default=None,
+        description="Verifying: the auditor's file of public keys with validity windows and "
+        "revocations (YAML; docs/verifying.md).",
+    )
     hmac: Boolean = Field(
         default=False, description="Verifying: trust the HMAC key in POLICY_SIGNING_KEY."
     )
@@ -216,6 +221,10 @@ class VerifySettings(Settings):
     max_age: Duration | None = Field(
         default=None, description="Verifying: refuse a signed audit older than this, such as 24h."
     )
+
+
+MODELS: tuple[type[Settings], ...] = (SignSettings, VerifySettings, DoctorSettings)
+"""The settings of every mode."""
 
 
 def fields_of(model: type[Settings]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from signer.errors import UsageError
 from signer.settings.given import PROVIDER, Given, variable_for
 
-_TRUST = {"public-key", "hmac", "integrity-only"}
+_TRUST = {"public-key", "trusted-keys", "hmac", "integrity-only"}
 
 
 def conflict(message: str, *, fix: str) -> UsageError:

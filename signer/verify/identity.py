@@ -4,12 +4,14 @@ The statement's word about its run is that of whoever holds the key. It is prove
 kept as ``NAME.identity.jwt`` is the issuer's signature over the same digest and the same run.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from signer.assurance import Assurance
-from signer.audit.statement import NO_CLAIMS, Run, Statement, parse_time
+from signer.audit.statement import NO_CLAIMS, Predicate, Run, Statement, parse_time
 from signer.errors import GateError, UsageError, VerificationError
 from signer.gate import events, matching
 from signer.gate.identity import MAX_TOKEN_BYTES, ProvedIdentity, audience_for, verify_token
@@ -19,78 +21,137 @@ from signer.settings.models import VerifySettings
 from signer.small_files import read_small_file
 from signer.verify.verdict import malformed
 
+if TYPE_CHECKING:  # only who has trusted keys loads YAML for them
+    from signer.crypto.trusted_keys import TrustedKey
+
 
 @dataclass(frozen=True, slots=True)
 class IdentityDemands:
-    """The auditor's own copies: the issuer's keys, the policy, or both."""
+    """The auditor's own copies: the issuers' keys, the policy, or both.
 
-    keys: IssuerKeys | None
+    Attributes:
+        issuers: each issuer's keys by its URL; empty where no identity is to be proved.
+        policy: the signing policy that must allow the run.
+    """
+
+    issuers: Mapping[str, IssuerKeys]
     policy: PolicyFile | None
 
 
-def demands_of(settings: VerifySettings) -> IdentityDemands | None:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found.
+
+    Attributes:
+        proved: the identity; None where none was to be proved.
+        rule: the rule of the auditor's policy that allows; None where there is no policy.
+    """
+
+    proved: ProvedIdentity | None
+    rule: str | None
+
+
+def demands_of(
+    settings: VerifySettings, trusted: Mapping[str, IssuerKeys]
+) -> IdentityDemands | None:
     """What the settings ask for; None where they ask for nothing of the kind.
+
+    Args:
+        settings: what to verify.
+        trusted: the issuers in the file of trusted keys.
 
     Raises:
         UsageError: a file cannot be read, or the policy needs a proved identity and there are no
             keys to prove it with.
     """
-    if settings.issuer_keys is None and settings.signing_policy is None:
+    if not trusted and settings.issuer_keys is None and settings.signing_policy is None:
         return None
-    if settings.type == "any":
+    if settings.type == "any" and (settings.issuer_keys or settings.signing_policy):
         raise UsageError(
             "setting-conflict",
             "an identity is asked for, and type: any takes bundles that state none",
             fix="take type out, or issuer-keys and signing-policy.",
         )
-    if settings.issuer_keys and (unproved := settings.expect.keys() & NO_CLAIMS):
+    if (settings.issuer_keys or trusted) and (unproved := settings.expect.keys() & NO_CLAIMS):
         raise UsageError(
             "setting-conflict",
             f"expect asks for {' and '.join(sorted(unproved))}, which no token proves, and "
-            "issuer-keys for a proved identity",
+            "issuer-keys, or issuers in trusted-keys, for a proved identity",
             fix="take them out of expect; workflow_ref says which workflow it was.",
         )
     policy = load(settings.signing_policy) if settings.signing_policy else None
-    if policy and policy.policy.identity == "token" and settings.issuer_keys is None:
+    if policy and policy.policy.identity == "token" and not (settings.issuer_keys or trusted):
         raise UsageError(
             "setting-missing",
             "signing-policy asks for a proved identity, and issuer-keys is not set",
-            fix="set issuer-keys to the file of `signer keys snapshot-issuer URL`.",
+            fix="set issuer-keys to the file of `signer keys snapshot-issuer URL`, or put what it "
+            "prints under issuers of trusted-keys.",
         )
-    keys = read_snapshot(settings.issuer_keys) if settings.issuer_keys else None
-    if policy and keys and keys.issuer != policy.policy.issuer:
-        raise UsageError(
-            "setting-conflict",
-            f"issuer-keys are those of {keys.issuer[:200]}, and the signing policy trusts "
-            f"{policy.policy.issuer}",
-            fix="make a snapshot of the policy's issuer.",
-        )
-    return IdentityDemands(keys, policy)
+    issuers = dict(trusted)
+    if settings.issuer_keys:
+        keys = read_snapshot(settings.issuer_keys)
+        if keys.issuer in issuers:
+            raise UsageError(
+                "setting-conflict",
+                f"issuer-keys and trusted-keys both have keys of {keys.issuer[:200]}",
+                fix="take issuer-keys out; the trusted keys may have several snapshots.",
+            )
+        issuers[keys.issuer] = keys
+    if policy and issuers:
+        if policy.policy.issuer not in issuers:
+            raise UsageError(
+                "setting-conflict",
+                f"the keys given are those of {', '.join(issuers)[:200]}, and the signing policy "
+                f"trusts {policy.policy.issuer}",
+                fix="make a snapshot of the policy's issuer.",
+            )
+        issuers = {policy.policy.issuer: issuers[policy.policy.issuer]}
+    return IdentityDemands(issuers, policy)
 
 
 def check_identity(
-    statement: Statement, evidence: Path, demands: IdentityDemands
-) -> tuple[bool, str | None]:
+    statement: Statement,
+    evidence: Path,
+    demands: IdentityDemands,
+    key: "TrustedKey | None",
+) -> Answer:
     """Check identity and policy of a statement whose signature was verified.
 
     Args:
         statement: the verified statement.
         evidence: where the token is kept.
         demands: what is asked for.
-
-    Returns:
-        Whether the identity is proved, and the rule of the auditor's policy, where there is one.
+        key: the trusted key that verified, where there is a file of them: its ``not_before``
+            is the auditor's own date of the key, and goes before the statement's.
 
     Raises:
-        VerificationError: ``identity-not-proved`` or ``not-allowed-by-policy``.
+        VerificationError: ``identity-not-proved`` (of a revoked key ``key-revoked``), or
+            ``not-allowed-by-policy``.
     """
-    proved = _prove(statement, evidence, demands.keys) if demands.keys else None
-    rule = _rule_for(statement, proved, demands.policy) if demands.policy else None
-    return proved is not None, rule
+    try:
+        proved = _prove(statement, evidence, demands.issuers) if demands.issuers else None
+    except VerificationError as error:
+        if key is None or key.revoked is None:
+            raise
+        from signer.verify.trusted import revoked
+
+        raise revoked(key, error.message) from error
+    key_made = key.not_before if key else None
+    rule = _rule_for(statement, proved, demands.policy, key_made) if demands.policy else None
+    return Answer(proved, rule)
 
 
-def _prove(statement: Statement, evidence: Path, keys: IssuerKeys) -> ProvedIdentity:
+def _prove(
+    statement: Statement, evidence: Path, issuers: Mapping[str, IssuerKeys]
+) -> ProvedIdentity:
     predicate = statement.predicate
+    if predicate.identity is None:
+        raise _not_proved("the statement names no token")
+    keys = issuers.get(predicate.identity.issuer or "")
+    if keys is None:
+        raise _not_proved(
+            f"the statement names the issuer {str(predicate.identity.issuer)[:200]!r}"
+        )
     try:
         token = read_small_file(evidence, MAX_TOKEN_BYTES + 1).decode("ascii").strip()
         proved = verify_token(
@@ -105,17 +166,15 @@ def _prove(statement: Statement, evidence: Path, keys: IssuerKeys) -> ProvedIden
         raise _not_proved(f"{evidence} is no token") from None
     except (GateError, ValueError) as error:
         raise _not_proved(str(error)) from error
-    _compare(statement, proved, keys.issuer)
+    _compare(predicate, proved)
     return proved
 
 
-def _compare(statement: Statement, proved: ProvedIdentity, issuer: str) -> None:
+def _compare(predicate: Predicate, proved: ProvedIdentity) -> None:
     """Hold all that the statement says of run and identity against the token."""
-    identity, run = statement.predicate.identity, statement.predicate.run or Run()
+    identity, run = predicate.identity, predicate.run or Run()
     if identity is None or identity.token_sha256 != proved.sha256:
         raise _not_proved("the statement names another token, or none")
-    if identity.issuer != issuer:
-        raise _not_proved(f"the statement names the issuer {str(identity.issuer)[:200]!r}")
     stated = dict(identity.claims or {})
     for name in Run.model_fields.keys() - NO_CLAIMS:
         value = getattr(run, name)
@@ -131,10 +190,16 @@ def _compare(statement: Statement, proved: ProvedIdentity, issuer: str) -> None:
             )
 
 
-def _rule_for(statement: Statement, proved: ProvedIdentity | None, file: PolicyFile) -> str:
+def _rule_for(
+    statement: Statement,
+    proved: ProvedIdentity | None,
+    file: PolicyFile,
+    key_made: datetime | None,
+) -> str:
     predicate = statement.predicate
     signing = predicate.signing
     stated = predicate.identity.claims if predicate.identity else None
+    stated_made = _created(signing.key_created)
     claims = proved.claims if proved else stated or {}
     answer = matching.ask(
         file.policy,
@@ -148,7 +213,7 @@ def _rule_for(statement: Statement, proved: ProvedIdentity | None, file: PolicyF
             assurance=Assurance(signing.assurance),
             size=predicate.audit_file.size,
             plain_signature=bool(signing.plain_signature),
-            key_created=_created(signing.key_created),
+            key_created=key_made or stated_made,
         ),
         at=parse_time(signing.time),
     )

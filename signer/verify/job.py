@@ -27,8 +27,10 @@ from signer.small_files import read_small_file
 from signer.verify.verdict import Demands, Verified
 from signer.verify.verifying import verify
 
-if TYPE_CHECKING:  # only who asks for an identity loads the gate
+if TYPE_CHECKING:  # only who asks for an identity, or has trusted keys, loads the gate and YAML
+    from signer.crypto.trusted_keys import TrustedKey
     from signer.verify.identity import IdentityDemands
+    from signer.verify.trusted import Trusted
 
 _DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
 
@@ -132,17 +134,23 @@ def _check(
         )
         log.error(error)
         return Checked(error=error)
-    verifier = _open_verifier(settings, host)
+    trusted = _trusted_keys(settings)
+    chosen = None if trusted else _open_verifier(settings, host)
     _warn_of_near_key(settings, audits, log)
-    identity = _identity_demands(settings)
+    identity = _identity_demands(settings, trusted)
     answer = Checked()
     for name, audit in audits.items():
         bundle = _bundle_path(settings, audit)
         read = progress_of(audit, progress) if isinstance(audit, Path) else None
         try:
-            verified = verify(_read_bundle(bundle), audit, verifier, demands, progress=read)
-            if identity is not None:
-                verified = _with_identity(verified, bundle, identity)
+            text = _read_bundle(bundle)
+            key = trusted.key_for(text) if trusted else None
+            verifier = key or chosen
+            if verifier is None:
+                raise ValueError("nothing is trusted")
+            verified = verify(text, audit, verifier, demands, progress=read)
+            if identity or key:
+                verified = _judged(verified, bundle, settings, demands, identity, key)
         except SignerError as error:
             log.error(error)
             answer.error = answer.error or error
@@ -154,38 +162,75 @@ def _check(
             }
             answer.results.append(failed)
             continue
+        if key and key.revoked:
+            log.warning(
+                "policy audit: revoked key",
+                f"{name} was signed with the trusted key {key.name!r}, which is revoked; the "
+                "issuer's token proves that it was signed before.",
+            )
         answer.verified[name] = verified
         result = _verified_result(name, verified, verifier, bundle, paths)
         answer.results.append(result)
         with_key = result.get("key-fingerprint", result["algorithm"])
+        if verified.trusted_key:
+            with_key = f"the trusted key {verified.trusted_key!r} ({with_key})"
         run = f"; its run: {PROVED if verified.identity_proved else CLAIMED}"
+        has_run = verified.statement is not None and verified.statement.predicate.run is not None
         log.info(
             f"verified {name}: {result['audit-digest']}, signed with {with_key}"
-            + (run if verified.statement else "")
+            + (run if has_run else "")
         )
     return answer
 
 
-def _identity_demands(settings: VerifySettings) -> "IdentityDemands | None":
-    if settings.issuer_keys is None and settings.signing_policy is None:
+def _trusted_keys(settings: VerifySettings) -> "Trusted | None":
+    if settings.trusted_keys is None:
+        return None
+    from signer.verify.trusted import read
+
+    return read(settings.trusted_keys)
+
+
+def _identity_demands(
+    settings: VerifySettings, trusted: "Trusted | None"
+) -> "IdentityDemands | None":
+    issuers = trusted.issuers if trusted else {}
+    if not issuers and settings.issuer_keys is None and settings.signing_policy is None:
         return None
     from signer.verify.identity import demands_of
 
-    return demands_of(settings)
+    return demands_of(settings, issuers)
 
 
-def _with_identity(verified: Verified, bundle: Path, demands: "IdentityDemands") -> Verified:
-    from signer.verify.identity import check_identity
-
+def _judged(
+    verified: Verified,
+    bundle: Path,
+    settings: VerifySettings,
+    demands: Demands,
+    identity: "IdentityDemands | None",
+    key: "TrustedKey | None",
+) -> Verified:
+    """What was verified, once identity, policy and the trusted key's limits hold too."""
+    proved = None
     if verified.statement is None:
-        raise ValueError("settings let another kind through where an identity is asked for")
-    name = bundle.name.removesuffix(".sigstore.json")
-    proved, rule = check_identity(
-        verified.statement,
-        bundle.with_name(f"{name}.identity.jwt"),
-        demands,
-    )
-    return replace(verified, identity_proved=proved, allowed_by=rule)
+        if settings.issuer_keys or settings.signing_policy:
+            raise ValueError("settings let another kind through where an identity is asked for")
+    elif identity is not None:
+        from signer.verify.identity import check_identity
+
+        name = bundle.name.removesuffix(".sigstore.json")
+        answer = check_identity(
+            verified.statement, bundle.with_name(f"{name}.identity.jwt"), identity, key
+        )
+        proved = answer.proved
+        verified = replace(verified, identity_proved=proved is not None, allowed_by=answer.rule)
+    if key is not None:
+        from signer.verify.trusted import check_limits, names_repository
+
+        run_asked = settings.signing_policy is not None or names_repository(demands)
+        check_limits(key, verified, proved, run_asked=run_asked)
+        verified = replace(verified, trusted_key=key.name)
+    return verified
 
 
 def _verified_result(
@@ -195,7 +240,7 @@ def _verified_result(
         "audit-file": name,
         "verified": True,
         "reason": "verified",
-        "message": f"{name} is what was signed",
+        "message": f"{name} is what was signed{_by(verified)}",
         "kind": verified.kind,
         "signed-audit-file": paths.shown(bundle),
         "audit-digest": f"sha256:{verified.sha256.hex()}",
@@ -203,6 +248,8 @@ def _verified_result(
     }
     if verifier.public_key:
         result["key-fingerprint"] = verifier.public_key.fingerprint
+    if verified.trusted_key:
+        result["trusted-key"] = verified.trusted_key
     if verified.statement:
         facts, signing = (
             verified.statement.predicate.audit_file,
@@ -221,6 +268,10 @@ def _verified_result(
         if signing.key_created:
             result["key-created"] = signing.key_created
     return result
+
+
+def _by(verified: Verified) -> str:
+    return f", by the trusted key {verified.trusted_key!r}" if verified.trusted_key else ""
 
 
 def _audits_to_verify(settings: VerifySettings, log: Log) -> dict[str, Path | bytes]:
@@ -267,13 +318,14 @@ def _open_verifier(settings: VerifySettings, host: Host) -> Verifier:
 def _warn_of_near_key(
     settings: VerifySettings, audits: Mapping[str, Path | bytes], log: Log
 ) -> None:
-    if settings.public_key is None:
+    path = settings.public_key or settings.trusted_keys
+    if path is None:
         return
-    folder = _folder(settings.public_key)
+    folder = _folder(path)
     if any(_folder(_bundle_path(settings, audit)) == folder for audit in audits.values()):
         log.warning(
             "policy audit: key beside the signed audit",
-            f"{settings.public_key} lies in the same folder as the signed audit: who could forge "
+            f"{path} lies in the same folder as the signed audit: who could forge "
             "the one could replace the other. Trust a key that came on another way.",
         )
 

@@ -51,6 +51,8 @@ class Verified:
         file_compared: whether the file itself was there, and not only its digest.
         identity_proved: whether the issuer's own token proves the run.
         allowed_by: the rule of the verifier's own signing policy; None where there is no policy.
+        trusted_key: what the verifier's trusted keys call the key; None where there is no such
+            file.
     """
 
     kind: Kind
@@ -59,6 +61,7 @@ class Verified:
     file_compared: bool
     identity_proved: bool = False
     allowed_by: str | None = None
+    trusted_key: str | None = None
 
 
 def check_signature(
@@ -86,8 +89,7 @@ def check_signature(
             raise VerificationError(
                 "wrong-key",
                 f"the signature is not by the trusted key ({known[0]}): it names {seen[:80]!r}",
-                fix="verify with the public key that belongs to the one named, "
-                "if that is a key you trust.",
+                fix=_other_trust(seen),
             ) from None
         raise VerificationError(
             "altered-statement",
@@ -95,6 +97,14 @@ def check_signature(
             "or the signature was altered",
             fix=f"{FORGED} {_other_cause(verifier.algorithm)}".rstrip(),
         ) from None
+
+
+def _other_trust(label: str) -> str:
+    if label.startswith("hmac:"):
+        return "it is an HMAC: verify it with --hmac and the secret in POLICY_SIGNING_KEY."
+    if label == "sha256":
+        return "it is a plain SHA-256, which proves integrity only: --integrity-only takes it."
+    return "verify with the public key of the one named (--key), if that is a key you trust."
 
 
 def _other_cause(algorithm: str) -> str:
@@ -177,4 +187,13 @@ def malformed(detail: str) -> VerificationError:
     """The error for a signed statement that is not as specified."""
     return VerificationError(
         "malformed-statement", f"the signed statement is not as specified: {detail}", fix=FORGED
+    )
+
+
+def inconsistent(detail: str) -> VerificationError:
+    """The error for a statement that contradicts what is known of the key that verified it."""
+    return VerificationError(
+        "inconsistent-statement",
+        f"the statement contradicts the key that verified it: {detail}",
+        fix=FORGED,
     )

@@ -30,6 +30,7 @@ from signer.verify.verdict import (
     check_signature,
     compare_digest,
     digest_of,
+    inconsistent,
     malformed,
 )
 
@@ -166,14 +167,14 @@ def _check_consistency(statement: Statement, verifier: Verifier) -> None:
     else:
         expected = {Assurance.SOFTWARE_KEY, Assurance.MANAGED_KEY}
         if signing.key_fingerprint != key.fingerprint:
-            raise _inconsistent(f"it names the key {str(signing.key_fingerprint)[:80]!r}")
+            raise inconsistent(f"it names the key {str(signing.key_fingerprint)[:80]!r}")
     if signing.assurance not in expected:
-        raise _inconsistent(f"it claims the assurance {signing.assurance}")
+        raise inconsistent(f"it claims the assurance {signing.assurance}")
     managed = signing.assurance is Assurance.MANAGED_KEY
     if managed and (signing.simulation or signing.provider in _NO_SERVICE):
-        raise _inconsistent(f"provider {signing.provider[:40]!r} has no {signing.assurance}")
+        raise inconsistent(f"provider {signing.provider[:40]!r} has no {signing.assurance}")
     if signing.assurance is Assurance.SOFTWARE_KEY and signing.provider != "kms":
-        raise _inconsistent(f"provider {signing.provider[:40]!r} has no {signing.assurance}")
+        raise inconsistent(f"provider {signing.provider[:40]!r} has no {signing.assurance}")
 
 
 def _check_assurance(assurance: Assurance, demands: Demands) -> None:
@@ -263,12 +264,4 @@ def _altered(path: Path, detail: str) -> VerificationError:
 def _unequal(code: str, what: str, actual: object, stated: object) -> VerificationError:
     return VerificationError(
         code, f"the file's {what} is {actual}, and the statement says {stated}", fix=FORGED
-    )
-
-
-def _inconsistent(detail: str) -> VerificationError:
-    return VerificationError(
-        "inconsistent-statement",
-        f"the statement contradicts the key that verified it: {detail}",
-        fix=FORGED,
     )

@@ -12,9 +12,11 @@ from signer.crypto.keys import PublicKey
 from signer.crypto.verifier import PublicKeyVerifier
 from signer.envelope import dsse
 from signer.errors import AuditFileError, VerificationError
+from signer.verify.trusted import check_limits, read
 from signer.verify.verdict import Demands
 from signer.verify.verifying import verify
 from tests.interop.conftest import EXAMPLE, Run, SignWith
+from tests.unit.support import trusted_keys
 
 # cosign hashes with SHA-256 whatever the key: it verifies these three kinds.
 KNOWN = ["ECDSA_SHA_256", "RSASSA_PKCS1_V1_5_SHA_256", "ED25519_SHA_512"]
@@ -114,6 +116,23 @@ def test_cosigns_attestation_verifies_where_asked_for_and_else_not(
     with pytest.raises(VerificationError) as caught:
         verify(text, audit, cosign_key, ANY)
     assert caught.value.code == "wrong-subject"
+
+
+def test_trusted_keys_find_cosigns_key_by_its_hint(
+    cosign: Run, cosign_key: PublicKeyVerifier, audit: Path, tmp_path: Path
+) -> None:
+    bundle, file = tmp_path / "message.json", tmp_path / "trusted.yml"
+    cosign("sign-blob", *_OFFLINE, "--bundle", bundle, audit)
+    cosigns = {"name": "cosign's", "public_key": cosign_key.public_key.pem.decode()}
+    file.write_text(trusted_keys(cosigns))
+    key = read(file).key_for(bundle.read_bytes())
+    assert key.name == "cosign's"
+    verified = verify(bundle.read_bytes(), audit, key, ANY)
+    check_limits(key, verified, None, run_asked=True)
+    file.write_text(trusted_keys({**cosigns, "not_before": "2000-01-01T00:00:00Z"}))
+    with pytest.raises(VerificationError) as caught:
+        check_limits(read(file).key_for(bundle.read_bytes()), verified, None, run_asked=True)
+    assert caught.value.code == "key-not-valid-then"
 
 
 def test_cosign_and_ours_name_a_key_by_the_same_hint(

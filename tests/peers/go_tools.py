@@ -19,6 +19,9 @@ class GoTool:
 GO_TOOLS = {
     "actionlint": GoTool("github.com/rhysd/actionlint", "v1.7.12", "/cmd/actionlint"),
     "act": GoTool("github.com/nektos/act", "v0.2.89"),
+    "terraform-config-inspect": GoTool(
+        "github.com/hashicorp/terraform-config-inspect", "v0.0.0-20260904064934-75d64de68c31"
+    ),
     "cosign": GoTool("github.com/sigstore/cosign/v3", "v3.1.3", "/cmd/cosign"),
 }
 

@@ -113,6 +113,17 @@ def message_bundle(content: bytes, provider: Provider) -> bytes:
     ).encode()
 
 
+def pem_of(provider: Provider) -> str:
+    """The public key of a provider."""
+    assert provider.public_key is not None
+    return provider.public_key.pem.decode()
+
+
+def trusted_keys(*keys: dict[str, Any], **more: Any) -> str:
+    """A file of trusted keys with these entries, in JSON, which is YAML too."""
+    return json.dumps({"version": 1, "keys": keys, **more})
+
+
 def at(fields: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
     """The object that holds the last name of a dotted path, and that name."""
     *parents, last = path.split(".")

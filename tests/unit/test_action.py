@@ -16,7 +16,7 @@ from signer.log import RunnerLog
 from signer.settings.conflicts import NOT_YET
 from signer.settings.models import SignSettings, VerifySettings, fields_of
 from tests.unit import runner
-from tests.unit.support import EVENTS, SECRET, RecordedLog, message_bundle
+from tests.unit.support import EVENTS, SECRET, RecordedLog, message_bundle, trusted_keys
 
 ROOT = Path(__file__).parents[2]
 DESCRIBED: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -104,6 +104,10 @@ def test_every_output_is_declared_and_every_declared_one_is_given(step: Step) ->
     step.run(mode="verify", audit_file="audit.jsonl", public_key="audit.jsonl.pub")
     given |= step.outputs.keys()
     step.run(mode="verify", audit_file="audit.jsonl", integrity_only="true")
+    given |= step.outputs.keys()
+    pem = (step.workspace / "audit.jsonl.pub").read_text()
+    (step.workspace / "trusted.yml").write_text(trusted_keys({"name": "one", "public_key": pem}))
+    step.run(mode="verify", audit_file="audit.jsonl", trusted_keys="trusted.yml")
     given |= step.outputs.keys()
     step.run(audit_file="none", if_no_files_found="ignore")
     given |= step.outputs.keys()
@@ -226,6 +230,9 @@ def test_one_of_several_that_is_not_verified_decides(step: Step) -> None:
         ({"public_key": "audit.jsonl.pub", "algorithm": "ES384"}, "algorithm-not-offered"),
         ({}, "trust-missing"),
         ({"public_key": "audit.jsonl.pub", "integrity_only": "true"}, "setting-conflict"),
+        ({"public_key": "audit.jsonl.pub", "trusted_keys": "t.yml"}, "setting-conflict"),
+        ({"trusted_keys": "missing.yml"}, "trusted-keys-not-found"),
+        ({"trusted_keys": "audit.jsonl.pub"}, "trusted-keys-invalid"),
         ({"public_key": "audit.jsonl.pub", "audit_file": "missing"}, "audit-file-not-found"),
         ({"public_key": "audit.jsonl.pub", "audit_file": "sha256:00"}, "digest-malformed"),
         ({"public_key": "audit.jsonl.pub", "audit_file": "sha256:" + "0" * 64}, "setting-missing"),
@@ -301,6 +308,24 @@ def test_a_key_beside_the_signed_audit_is_warned_of(step: Step) -> None:
     step.log.warnings.clear()
     step.run(mode="verify", audit_file="audit.jsonl", public_key="trusted/key.pub")
     assert len(step.log.warnings) == 1
+
+
+def test_trusted_keys_beside_the_signed_audit_are_warned_of(step: Step) -> None:
+    step.run(audit_file="audit.jsonl", provider="kms")
+    step.log.warnings.clear()
+    pem = (step.workspace / "audit.jsonl.pub").read_text()
+    text = trusted_keys({"name": "<b>one</b>", "public_key": pem})
+    (step.workspace / "elsewhere").mkdir()
+    for folder, warnings in (("elsewhere", 0), (".", 1)):
+        (step.workspace / folder / "trusted.yml").write_text(text)
+        path = f"{folder}/trusted.yml"
+        assert step.run(mode="verify", audit_file="audit.jsonl", trusted_keys=path) == 0
+        assert len(step.log.warnings) == warnings
+    assert "same folder" in step.log.warnings[0]
+    assert step.outputs["trusted-key"] == "<b>one</b>"
+    assert step.outputs["message"].endswith("by the trusted key '<b>one</b>'")
+    assert "&lt;b&gt;one" in step.summary.read_text()
+    assert "the trusted key '<b>one</b>' (SHA256:" in step.log.infos[-1]
 
 
 def test_a_message_signature_says_what_it_is(step: Step) -> None:

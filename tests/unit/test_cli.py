@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,15 @@ from signer.log import Log
 from signer.process import _outcome
 from signer.settings.models import SignSettings, VerifySettings, fields_of
 from tests.unit import runner
-from tests.unit.support import EVENTS, SECRET, Keys, payload_of, sign_one, signed_statement
+from tests.unit.support import (
+    EVENTS,
+    SECRET,
+    Keys,
+    payload_of,
+    sign_one,
+    signed_statement,
+    trusted_keys,
+)
 
 
 @dataclass
@@ -116,6 +125,22 @@ def test_no_secret_is_in_an_error_as_json(signer: Signer) -> None:
     assert done.json["code"] == "audit-file-not-found"
     assert "***" in done.json["message"]
     assert SECRET not in done.out + done.err
+
+
+def test_what_was_made_in_another_way_is_told(signer: Signer, tmp_path: Path) -> None:
+    signer("sign", "audit.jsonl", "--provider", "kms")
+    shutil.copy("audit.jsonl.pub", "own.pub")
+    for made, told in (
+        ({"POLICY_SIGNING_KEY": SECRET}, "--hmac"),
+        ({}, "--integrity-only"),
+    ):
+        signer("sign", "audit.jsonl", "--overwrite", **made)
+        done = signer("verify", "audit.jsonl", "--key", "own.pub")
+        assert (done.code, "error[wrong-key]" in done.err, told in done.err) == (1, True, True)
+    done = signer("verify", "audit.jsonl", "--key", "audit.jsonl")
+    assert (done.code, "error[key-unreadable]: audit.jsonl: " in done.err) == (1, True)
+    done = signer("inspect", "audit.jsonl")
+    assert (done.code, ".sigstore.json" in done.err) == (1, True)
 
 
 def test_json_has_the_names_of_the_outputs(signer: Signer) -> None:
@@ -360,6 +385,8 @@ def test_the_kms_commands_take_json(signer: Signer) -> None:
         "policy check missing.yml --json",
         "policy compile missing.yml --for aws",
         "keys snapshot-issuer http://issuer.example",
+        "keys check missing.yml",
+        "keys check missing.yml --json",
     ],
 )
 def test_errors_of_the_gates_commands_are_told(signer: Signer, command: str) -> None:
@@ -367,7 +394,59 @@ def test_errors_of_the_gates_commands_are_told(signer: Signer, command: str) -> 
     assert done.code == 2
     assert "error[" in done.err
     if "--json" in command:
-        assert done.json["code"] == "policy-not-found"
+        kind = "trusted-keys" if command.startswith("keys") else "policy"
+        assert done.json["code"] == f"{kind}-not-found"
+
+
+def test_trusted_keys_are_checked_listed_and_used(signer: Signer, audit: Path) -> None:
+    signer("sign", "audit.jsonl", "--provider", "kms")
+    fields = {
+        "name": "one\n::error::x",
+        "public_key": audit.with_name("audit.jsonl.pub").read_text(),
+        "algorithm": "ES256",
+        "assurance": "software-key",
+        "not_before": "2025-01-01T00:00:00Z",
+        "not_after": "2999-01-01T00:00:00Z",
+    }
+    path = audit.with_name("trusted.yml")
+    path.write_text(trusted_keys(fields))
+    done = signer("keys", "check", "trusted.yml")
+    assert (done.code, done.out) == (2, "")
+    assert "error[trusted-keys-invalid]" in done.err
+    assert "keys.1.name" in done.err
+    fields["name"] = "payments ##[error]"
+    path.write_text(trusted_keys(fields))
+    done = signer("verify", "audit.jsonl", "--trusted-keys", "trusted.yml")
+    assert "trusted     the key payments" in done.out
+    assert "##[" not in done.out
+    revoked = {"at": "2026-01-01T00:00:00Z", "reason": "lost"}
+    path.write_text(trusted_keys({**fields, "revoked": revoked}))
+    listed = signer("keys", "check", "trusted.yml", "--json").json
+    [key] = listed["keys"]
+    fingerprint = key.pop("key-fingerprint")
+    assert fingerprint.startswith("SHA256:")
+    assert (listed["valid"], listed["issuers"]) == (True, [])
+    assert key == {
+        "name": "payments ##[error]",
+        "key-spec": "ECC_NIST_P256",
+        "algorithm": "ECDSA_SHA_256",
+        "assurance": "software-key",
+        "not-before": "2025-01-01T00:00:00Z",
+        "not-after": "2999-01-01T00:00:00Z",
+        "revoked": revoked,
+    }
+    done = signer("keys", "check", "trusted.yml")
+    assert done.out.startswith("valid: 1 key\n")
+    for shown in (
+        fingerprint,
+        "ECC_NIST_P256",
+        "2025-01-01T00:00:00Z",
+        "2026-01-01T00:00:00Z: lost",
+    ):
+        assert shown in done.out
+    assert "##[" not in done.out
+    done = signer("verify", "audit.jsonl", "--trusted-keys", "trusted.yml", "--json")
+    assert (done.code, done.json["reason"]) == (1, "key-revoked")
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
 """Documentation that can drift is held against the code."""
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import jsonschema
+import yaml
 
 from docs.error_codes import error_codes
 
@@ -29,6 +33,12 @@ def test_every_error_code_is_documented_and_no_other() -> None:
                 re.findall(r"`([a-z0-9-]+)`", line.strip("|").split("|")[0].split(" (")[0])
             )
     assert documented == error_codes(ROOT / "signer")
+
+
+def test_the_schema_of_the_signing_policy_takes_the_guides_example() -> None:
+    example = (ROOT / "docs" / "gate.md").read_text().split("```yaml\n")[1].split("```")[0]
+    schema = json.loads((ROOT / "docs" / "signing-policy.schema.json").read_text())
+    jsonschema.validate(yaml.safe_load(example), schema)
 
 
 def test_every_relative_link_leads_somewhere() -> None:

@@ -10,7 +10,7 @@ from signer.errors import SettingsError
 from signer.kms.directory import default_directory
 from signer.settings.conflicts import NOT_YET
 from signer.settings.given import Given, variable_for
-from signer.settings.load import load
+from signer.settings.load import load, misspelt
 from signer.settings.models import (
     Settings,
     SignSettings,
@@ -217,6 +217,10 @@ def test_policies_and_archives_are_among_what_is_refused() -> None:
         {"hmac": "true", "integrity_only": "true"},
         {"public_key": "k.pub", "hmac": "true", "integrity_only": "true"},
         {"public_key": "k.pub", "provider": "kms"},
+        {"public_key": "k.pub", "trusted_keys": "t.yml"},
+        {"trusted_keys": "false", "integrity_only": "true"},
+        {"trusted_keys": "t.yml", "hmac": "true"},
+        {"trusted_keys": "t.yml", "provider": "kms"},
     ],
 )
 def test_two_kinds_of_trust_are_refused(said: dict[str, str]) -> None:
@@ -287,10 +291,36 @@ def test_what_was_said_outright_is_known() -> None:
     assert "algorithm" not in settings.outright
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("POLICY_SIGNIG_POLICY", "POLICY_SIGNING_POLICY"),
+        ("POLICY_MINIMUM_ASURANCE", "POLICY_MINIMUM_ASSURANCE"),
+        ("POLICY_SIGNINGKEY", "POLICY_SIGNING_KEY"),
+        ("POLICY_SIGNING_POLICY", None),
+        ("POLICY_SIGNING_KEY", None),
+        ("POLICY_ENGINE_VERSION", None),
+        ("SIGNIG_POLICY", None),
+    ],
+)
+def test_a_misspelt_variable_is_told(name: str, meant: str | None) -> None:
+    told = misspelt({name: "x"})
+    assert len(told) == (meant is not None)
+    assert all(name in text and str(meant) in text for text in told)
+
+
 def test_inputs_are_trimmed_as_variables_are() -> None:
     assert _load(output_directory="out\n").output_directory == Path("out")
     [problem] = _problems(SignSettings, output_directory="a\nb")
     assert "control characters" in problem
+
+
+def test_trusted_keys_say_their_own_algorithm() -> None:
+    assert _load(VerifySettings, trusted_keys="false").trusted_keys == Path("false")
+    assert _load(VerifySettings, {"POLICY_TRUSTED_KEYS": "t.yml"}).trusted_keys == Path("t.yml")
+    for environ, said in (({}, {"algorithm": "ES256"}), ({"POLICY_ALGORITHM": "ES256"}, {})):
+        [problem] = _problems(VerifySettings, environ, trusted_keys="t.yml", **said)
+        assert "it would be ignored" in problem
 
 
 def test_a_key_file_may_be_named_false() -> None:

@@ -23,8 +23,8 @@ CALLERS = (
 # Of the action's settings, those that make no sense there: for verifying, or beside a managed key.
 LEFT_OUT = {
     "mode", "kms-key", "kms-directory", "output-directory", "overwrite", "plain-signature",
-    "issuer-keys", "bundle", "public-key", "hmac", "integrity-only", "type", "expect", "max-age",
-    "show-summary",
+    "issuer-keys", "bundle", "public-key", "trusted-keys", "hmac", "integrity-only", "type",
+    "expect", "max-age", "show-summary",
 }  # fmt: skip
 OF_ITS_OWN = {"artifacts", "environment", "result-artifact", "retention-days"}
 

@@ -20,6 +20,12 @@ RUN = {
 }
 
 
+def both(*names: str, key: str) -> dict[str, Any]:
+    """Several documents as the one policy that they make together."""
+    found = [statement for name in names for statement in documented(name, key)["Statement"]]
+    return {"Version": "2012-10-17", "Statement": found}
+
+
 def documented(name: str, key: str = "") -> dict[str, Any]:
     """A policy of docs/aws.md, for the account and a key of the test."""
     text = (ROOT / "docs" / "aws.md").read_text()
@@ -44,21 +50,25 @@ def requests_of(calls: list[dict[str, Any]], secret_arn: str = "") -> list[Reque
         if action in ("sts:GetCallerIdentity", "sts:AssumeRoleWithWebIdentity"):
             continue
         # KMS Developer Guide, "Condition keys for AWS KMS".
-        context = {
+        context: dict[str, str | list[str]] = {
             f"kms:{name}": parameters[name]
             for name in ("SigningAlgorithm", "MessageType", "MacAlgorithm")
             if name in parameters
         }
+        if call["aliases"]:
+            context["kms:ResourceAliases"] = call["aliases"]
         found.append(Request(action, call["key"] or secret_arn, context, principal=ROLE))
     return found
 
 
 def hold(policy: dict[str, Any], requests: list[Request]) -> None:
-    """What is used is allowed, and what is allowed is used."""
+    """What is used is allowed, and what is allowed to who signs is used."""
     assert requests
     for request in requests:
         assert allows([policy], request), request
     for statement in statements(policy):
+        if statement.get("Principal", {"AWS": ROLE}) != {"AWS": ROLE}:
+            continue  # of a key policy: what the administrators may
         listed = statement["Action"]
         for action in [listed] if isinstance(listed, str) else listed:
             narrowed = {**statement, "Action": action}

@@ -80,10 +80,12 @@ class Recorder:
         operation, parameters = _asked(environ, body)
         if operation is None:
             return self._app(environ, start_response)
+        arn, aliases = _key(operation, parameters, environ)
         call = {
             "action": operation,
             "parameters": parameters,
-            "key": _key_arn(operation, parameters, environ),
+            "key": arn,
+            "aliases": aliases,
             "access_key": _scope(environ)[0],
         }
         with self._lock:
@@ -148,14 +150,15 @@ def _date(key: str, created: float) -> None:
     corrected_kms.resolve(account, region, key).creation_date = created
 
 
-def _key_arn(operation: str, parameters: dict[str, Any], environ: Environ) -> str:
+def _key(operation: str, parameters: dict[str, Any], environ: Environ) -> tuple[str, list[str]]:
+    """The ARN and the aliases of the key that a call is about; empty where there is none."""
     if not operation.startswith("kms:") or "KeyId" not in parameters:
-        return ""
+        return "", []
     try:
         key = corrected_kms.resolve("123456789012", _scope(environ)[1], parameters["KeyId"])
     except corrected_kms.KmsRefusal:
-        return ""
-    return str(key.arn)
+        return "", []
+    return str(key.arn), sorted(key.aliases)
 
 
 def _fail(

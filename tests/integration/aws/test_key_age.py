@@ -11,7 +11,7 @@ import pytest
 
 from signer.audit.statement import format_time
 from tests.integration.aws.cloud import Cloud, Ended
-from tests.integration.aws.documents import ROLE, RUN, documented, hold, requests_of, sign_as_role
+from tests.integration.aws.documents import ROLE, RUN, both, hold, requests_of, sign_as_role
 from tests.integration.aws.policy import Request, allows
 
 DAY = timedelta(days=1)
@@ -22,7 +22,7 @@ rules:
     runs: {repository: example/policies, repository_id: 123456789}
     may_sign_with: {provider: [aws_kms, aws_kms_sdk], max_key_age: 365d}
 """
-HOSTED = {**RUN, "RUNNER_ENVIRONMENT": "github-hosted"}
+HOSTED = {**RUN, "RUNNER_ENVIRONMENT": "github-hosted", "GITHUB_EVENT_NAME": "push"}
 
 
 @pytest.fixture
@@ -37,12 +37,6 @@ def limited(tmp_path: Path) -> tuple[str, ...]:
 def _sign(cloud: Cloud, audit: Path, provider: str, key: str, *more: str) -> Ended:
     options = ["--provider", provider, "--aws-kms-key", key, *more]
     return cloud.sign(audit, *options, environ={**cloud.environ, **HOSTED})
-
-
-def _both(*names: str, key: str) -> dict[str, Any]:
-    """Several documents of docs/aws.md as one policy."""
-    found = [statement for name in names for statement in documented(name, key)["Statement"]]
-    return {"Version": "2012-10-17", "Statement": found}
 
 
 def _stated(audit: Path) -> Any:
@@ -62,11 +56,11 @@ def test_a_whole_job_keeps_to_its_documents(
     calls = cloud.calls()
     requests = requests_of(calls)
     assert [request.action for request in requests].count("kms:DescribeKey") == 1
-    hold(_both("sign", "age", key=arn), requests)
+    hold(both("sign", "age", key=arn), requests)
     session = json.loads(calls[0]["parameters"]["Policy"])
     for request in requests:
         assert allows([session], request), request
-        assert allows([_both("key", "key-age", key=arn)], request), request
+        assert allows([both("key", "key-age", key=arn)], request), request
     assert not allows([session], Request("kms:DescribeKey", cloud.new_key(), principal=ROLE))
 
 
@@ -100,7 +94,7 @@ def test_a_pinned_key_needs_one_permission_more(
     cloud.forget()
     more = ["--public-key", str(pem), "--overwrite", *limited]
     assert sign_as_role(cloud, audit, "aws_kms_sdk", arn, *more, **HOSTED).code == 0
-    hold(_both("pinned", "age", key=arn), requests_of(cloud.calls()))
+    hold(both("pinned", "age", key=arn), requests_of(cloud.calls()))
 
 
 def test_where_no_age_is_limited_a_session_may_not_ask_for_it(
@@ -124,7 +118,7 @@ def test_an_hmac_key_needs_one_permission_more(
     more = ["--algorithm", "HMAC_SHA_256", *limited]
     done = sign_as_role(cloud, audit, "aws_kms_sdk", arn, *more, **HOSTED)
     assert done.code == 0, done.err
-    hold(_both("hmac", "age", key=arn), requests_of(cloud.calls()))
+    hold(both("hmac", "age", key=arn), requests_of(cloud.calls()))
 
 
 def _ages(cloud: Cloud, audit: Path, provider: str, limited: tuple[str, ...]) -> None:

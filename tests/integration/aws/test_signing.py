@@ -1,5 +1,6 @@
 """Signing with AWS KMS: boto3 and the real ``aws`` command line against the corrected service."""
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -191,6 +192,30 @@ def test_a_pinned_key_that_is_another_ones_is_found_out(
     done = cloud.sign(audit, *chosen, "--aws-kms-key", other, "--public-key", str(pem))
     assert (done.code, done.error) == (3, "signature-does-not-verify")
     assert bundle.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("spec", "operation", "sees_it"),
+    [
+        ("ECC_NIST_P256", "kms:Sign", False),
+        ("ML_DSA_44", "kms:Sign", False),
+        ("ECC_NIST_EDWARDS25519", "kms:Sign", True),
+        ("HMAC_256", "kms:GenerateMac", True),
+    ],
+)
+def test_kms_sees_an_audit_file_for_a_plain_signature_of_some_keys_only(
+    cloud: Cloud, audit: Path, spec: str, operation: str, sees_it: bool
+) -> None:
+    cloud.key(spec)
+    chosen = ["--provider", "aws_kms_sdk", "--aws-kms-key", f"alias/{spec}", "--overwrite"]
+    for more, count, seen in (([], 1, False), (["--plain-signature"], 2, sees_it)):
+        cloud.forget()
+        done = cloud.sign(audit, *chosen, *more)
+        assert done.code == 0, done.err
+        made = [call["parameters"] for call in cloud.calls() if call["action"] == operation]
+        messages = [base64.b64decode(parameters["Message"]) for parameters in made]
+        assert len(messages) == count
+        assert (audit.read_bytes() in messages) == seen
 
 
 def test_many_files_are_signed_side_by_side_with_one_public_key(

@@ -267,6 +267,11 @@ def _policy(runs: dict[str, Any], **may: Any) -> dict[str, Any]:
     return {"version": "1", "rules": [rule]}
 
 
+def test_a_policy_without_rules(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="rules: must have at least 1 item"):
+        loaded(tmp_path, "version: 1\nrules: []\n")
+
+
 def test_rules_that_repeat_one(tmp_path: Path) -> None:
     again = GOOD.split("rules:\n")[1]
     with pytest.raises(UsageError, match="two rules"):

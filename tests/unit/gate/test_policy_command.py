@@ -80,6 +80,24 @@ def test_check_says_what_the_deciding_rule_lets_sign_with(
     assert "may-sign-with" not in json.loads(capsys.readouterr().out)
 
 
+def test_check_names_every_rule_that_may_decide(
+    tmp_path: Path, policy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [head, rule] = POLICY.split("  - name: nightly\n")
+    lax = rule.replace("max_key_age: 365d", "max_key_age: 900d")
+    assert lax != rule
+    Path(policy).write_text(f"{head}  - name: nightly\n{rule}  - name: lax\n{lax}")
+    assert check(tmp_path, policy, CLAIMS) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("decides: nightly\n")
+    assert "\nwhere its key, algorithm or limits do not fit, decides: lax\n" in out
+    assert "  max_key_age: 900 days\n" in out
+    assert check(tmp_path, policy, CLAIMS, "--json") == 0
+    fields = json.loads(capsys.readouterr().out)
+    assert [one["rule"] for one in fields["matching"]] == ["nightly", "lax"]
+    assert fields["rule"] == "nightly"
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

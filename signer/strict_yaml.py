@@ -1,19 +1,15 @@
 """YAML that every reader reads alike: one document, plain text scalars, nothing said twice.
 
 Every scalar is text (``repository_id: 0123`` stays as it is written, ``on`` is no boolean).
-Anchors, aliases, tags, duplicate keys, deep nesting and large files are refused, which leaves
-no way for a small file to become a large document.
+Anchors, aliases, tags, duplicate keys and deep nesting are refused, which leaves no way for a
+small file to become a large document.
 """
 
-from pathlib import Path
 from typing import Any
 
 import yaml
 from yaml.constructor import ConstructorError
 
-from signer.errors import UsageError
-
-MAX_BYTES = 1 << 16
 MAX_DEPTH = 8
 
 
@@ -46,22 +42,28 @@ class _Loader(yaml.BaseLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def load(content: bytes, path: Path) -> Any:
+class PlainYamlError(ValueError):
+    """The document cannot be read; the message says why.
+
+    Attributes:
+        place: ``:LINE:COLUMN``, both 1-based, to stand behind the file's name; empty where it is
+            not known.
+    """
+
+    def __init__(self, detail: str, mark: yaml.Mark | None = None) -> None:
+        super().__init__(detail)
+        self.place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+
+
+def load(content: bytes) -> Any:
     """The document: dicts, lists and text.
 
     Args:
-        content: the file's bytes, foreign.
-        path: its name, for messages.
+        content: the file's bytes, foreign; the caller decides how many there may be.
 
     Raises:
-        UsageError: ``policy-too-large`` or ``policy-not-yaml``, with line and column.
+        PlainYamlError: it is anything else.
     """
-    if len(content) > MAX_BYTES:
-        raise UsageError(
-            "policy-too-large",
-            f"the signing policy {path} has more than {MAX_BYTES} bytes",
-            fix="make it smaller: a glob or a list may say the same.",
-        )
     try:
         text = content.decode("utf-8")
         loader = _Loader(text)
@@ -70,18 +72,9 @@ def load(content: bytes, path: Path) -> Any:
         finally:
             loader.dispose()
     except UnicodeDecodeError as error:
-        raise _not_yaml(str(path), f"it is not UTF-8 (byte {error.start})") from None
+        raise PlainYamlError(f"it is not UTF-8 (byte {error.start})") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise _not_yaml(place, error.problem or "it cannot be read") from None
+        raise PlainYamlError(error.problem or "it cannot be read", mark) from None
     except yaml.YAMLError as error:
-        raise _not_yaml(str(path), str(error).split("\n")[0]) from None
-
-
-def _not_yaml(place: str, detail: str) -> UsageError:
-    return UsageError(
-        "policy-not-yaml",
-        f"{place}: the signing policy is not plain YAML: {detail}",
-        fix="mend that line; docs/gate.md shows the shape.",
-    )
+        raise PlainYamlError(str(error).split("\n")[0]) from None

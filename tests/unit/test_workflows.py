@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from signer.assurance import Assurance
 from signer.gate.compile.aws import compile_policy
 from signer.gate.matching import Request, ask
 from signer.gate.policy import load
+from tests.peers import require
 
 ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "gate.md"
 SIGN = ROOT / ".github" / "workflows" / "sign.yml"
 CALLERS = (
     ROOT / "examples" / "workflows" / "sign-for-many.yml",
@@ -109,6 +112,87 @@ def test_the_sample_policy_allows_the_sample_caller_alone(tmp_path: Path) -> Non
         {"runner_environment": "self-hosted"},
     ):
         assert ask(policy, {**claims, **other}, request).rule is None
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+
+
+def test_the_guides_first_policy_lets_its_first_workflow_sign(tmp_path: Path) -> None:
+    written, text = _blocks("yaml")[:2]
+    path = tmp_path / "signing-policy.yml"
+    path.write_text(written)
+    policy = load(path).policy
+    workflow = yaml.safe_load(text)
+    [job] = workflow["jobs"].values()
+    assert job["permissions"] == {"contents": "read", "id-token": "write"}
+    checkout, *_ = job["steps"]
+    assert checkout["uses"].startswith("actions/checkout@")
+    [step] = [step for step in job["steps"] if step.get("id") == "sign"]
+    given = step["with"]
+    assert given.keys() <= _read(ROOT / "action.yml")["inputs"].keys()
+    assert given["signing-policy-sha256"] == "${{ vars.POLICY_SIGNING_POLICY_SHA256 }}"
+    [role] = compile_policy(policy)["roles"]
+    assert given["aws-role-to-assume"] == role["arn"]
+    request = Request(
+        given["provider"],
+        (given["aws-kms-key"],),
+        "ECDSA_SHA_256",
+        Assurance.MANAGED_KEY,
+        key_created=datetime.now(UTC),
+    )
+    [branch] = workflow[True]["push"]["branches"]
+    for event in workflow[True]:
+        claims = {
+            "repository": "acme/payments",
+            "repository_id": "123456789",
+            "ref": f"refs/heads/{branch}",
+            "event_name": event,
+            "environment": job["environment"],
+            "runner_environment": "github-hosted",
+        }
+        assert ask(policy, claims, request).rule is policy.rules[0]
+
+
+def test_the_guides_caller_is_the_samples() -> None:
+    sign = yaml.safe_load(_blocks("yaml")[2])["jobs"]["sign"]
+    assert sign == _read(CALLERS[0])["jobs"]["sign"]
+
+
+@pytest.mark.peer("actionlint")
+def test_the_guides_workflow_passes_actionlint(tmp_path: Path) -> None:
+    path = tmp_path / "audit.yml"
+    path.write_text(_blocks("yaml")[1])
+    done = subprocess.run([require("actionlint"), path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_actions_in_documents_are_pinned_as_the_examples_are() -> None:
+    pinned = set()
+    for path in (ROOT / "examples" / "workflows").glob("*.yml"):
+        pinned |= set(re.findall(r"uses: (actions/\S+ # \S+)", path.read_text()))
+    for page in (ROOT / "docs").glob("*.md"):
+        for used in re.findall(r"uses: (actions/.*)", page.read_text()):
+            assert used in pinned, f"{page.name}: {used}"
+
+
+def test_an_artifacts_results_lie_where_the_guide_says(tmp_path: Path) -> None:
+    jobs = _read(CALLERS[0])["jobs"]
+    [upload] = [
+        step["with"] for step in jobs["audit"]["steps"]
+        if step.get("uses", "").startswith("actions/upload-artifact@")
+    ]  # fmt: skip
+    place = f"{upload['name']}/{Path(upload['path']).name}"  # one file: no folder in the artifact
+    audit = tmp_path / "audit" / "artifacts" / place
+    audit.parent.mkdir(parents=True)
+    audit.write_text("")
+    script = _script("Lay the results into a folder of their own")
+    assert _run(script, tmp_path, FILES=f"audit/artifacts/{place}") == 0
+    assert (tmp_path / "signed" / place).exists()
+    name = _call()["inputs"]["result-artifact"]["default"]
+    [verified] = [block for block in _blocks("sh") if "gh run download" in block]
+    assert f"--name {name} --dir signed\n" in verified
+    assert f"signer verify signed/{place} --key" in verified
 
 
 def _script(name: str) -> str:

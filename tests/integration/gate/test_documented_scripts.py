@@ -1,16 +1,21 @@
-"""The scripts of docs/gate-cloud.md, run with commands that only write down how they are called."""
+"""The scripts of two pages, run with commands that only write down how they are called."""
 
 import json
 import os
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-PAGE = Path(__file__).parents[3] / "docs" / "gate-cloud.md"
+from signer.crypto.keys import PublicKey
+
+DOCS = Path(__file__).parents[3] / "docs"
 POLICY = """version: 1
 rules:
   - name: nightly
@@ -33,6 +38,7 @@ case " $* " in
   *" keyvault show "*) echo "/subscriptions/S/vaults/$4";;
   *" account show "*) echo S;;
   *" ad app show "*) echo APP;;
+  *" kms get-public-key "*) printf "%s\\n" "$DER";;
   *" kms describe-key "*) echo KEY-ID;;
   *" kms get-key-policy "*) cat key-policy.json;;
   *" kms put-key-policy "*) cp after.json put.json;;
@@ -52,9 +58,9 @@ def run(
     folder: Path, script: str, *, fails: str = "nothing", n: int = 0, **environ: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a script of the page; ``calls`` has what it called."""
-    found = re.search(rf"<!-- script: {script} -->\n```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert found
-    (folder / "script.sh").write_text(found[1].replace("\nn=0\n", f"\nn={n}\n"))
+    pages = "".join((DOCS / f"{name}.md").read_text() for name in ("gate-cloud", "verifying"))
+    [found] = re.findall(rf"<!-- script: {script} -->\n```sh\n(.*?)```", pages, re.DOTALL)
+    (folder / "script.sh").write_text(found.replace("\nn=0\n", f"\nn={n}\n"))
     (folder / "signing-policy.yml").write_text(POLICY)
     (folder / "calls").write_text("")
     for name in ("aws", "az"):
@@ -187,3 +193,18 @@ def test_an_application_that_is_there_is_left_alone(tmp_path: Path, fails: str, 
     assert ("is there already (ID)" in done.stderr) is bool(there)
     assert ("ad app create" in calls) is (fails not in ("nothing", "list"))
     assert "role assignment create" not in calls
+
+
+@pytest.mark.peer("openssl")
+@pytest.mark.peer("ssh-keygen")
+def test_a_trusted_key_is_made_of_what_aws_gives(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    done = run(tmp_path, "aws-key", key="alias/audit", DER=b64encode(der).decode())
+    assert done.returncode == 0
+    assert "kms get-public-key --key-id alias/audit --query PublicKey" in calls_in(tmp_path)
+    made = (tmp_path / "trusted.pub").read_bytes()
+    assert made == key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    [printed] = re.findall(r"`(ssh-keygen -i .*?)`", (DOCS / "verifying.md").read_text())
+    shown = subprocess.check_output(["/bin/sh", "-c", printed], cwd=tmp_path, text=True)
+    assert shown.split()[1] == PublicKey.from_pem(made).fingerprint

@@ -11,7 +11,7 @@ from signer.doctor.examine import Examination
 from signer.errors import SignerError
 from signer.github.commands import log_line
 from signer.github.outputs import write_summary
-from signer.github.summary import cell, code, document, table
+from signer.github.summary import cell, code, document, prose, table
 from signer.log import Log
 
 LOG_WIDTH = 120
@@ -82,8 +82,8 @@ def summary(checks: Sequence[Check]) -> str:
         (
             f"<b>{cell(check.status)}</b>" if check.status is Status.FAIL else cell(check.status),
             code(check.name),
-            "<br>".join(map(cell, check.detail.split("\n"))),
-            "<br>".join(map(cell, check.fix.split("\n"))),
+            "<br>".join(map(prose, check.detail.split("\n"))),
+            "<br>".join(map(prose, check.fix.split("\n"))),
         )
         for check in checks
     ]

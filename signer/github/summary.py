@@ -4,10 +4,13 @@ Source: GitHub Flavored Markdown, section 4.6, HTML blocks (kind 6 ends at an em
 """
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 
 from signer.github.commands import log_line
 from signer.github.outputs import MAX_SUMMARY_BYTES
+
+_BACKTICKS = re.compile("`([^`]+)`")
 
 # A summary is for people; the outputs have all.
 MAX_ROWS = 100
@@ -16,6 +19,11 @@ MAX_ROWS = 100
 def cell(value: object) -> str:
     """A value as HTML text on one line."""
     return html.escape(log_line(str(value)))
+
+
+def prose(text: str) -> str:
+    """A sentence as HTML text on one line; what stands between backticks is inline code."""
+    return _BACKTICKS.sub(r"<code>\1</code>", cell(text))
 
 
 def code(value: object) -> str:

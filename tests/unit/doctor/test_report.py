@@ -94,6 +94,9 @@ def test_the_summary_says_whether_signing_would_work() -> None:
     assert "signing would NOT work" in summary(CHECKS)
     assert "wrong<br>and late" in summary(CHECKS)
     assert "signing would work" in summary(CHECKS[:2])
+    hostile = warn("token", "`a<b>`", fix="add `permissions: id-token: write`, `<script>")
+    assert "<code>a&lt;b&gt;</code>" in summary([hostile])
+    assert "add <code>permissions: id-token: write</code>, `&lt;script&gt;" in summary([hostile])
 
 
 def test_secrets_are_cut_out() -> None:

@@ -7,14 +7,14 @@ no permission; GitHub Docs, "Configuring OpenID Connect in Amazon Web Services".
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 from signer.errors import ProviderError
 from signer.jwt import unverified_claims
 from signer.providers.aws.api import Api
-from signer.providers.aws.calls import AwsFailure, Calls, Credentials
+from signer.providers.aws.calls import Answer, AwsFailure, Calls, Credentials
 from signer.providers.aws.failures import Place, explain
 from signer.providers.aws.policy import Statement, session_policy, trust_statement
 from signer.providers.aws.reference import RoleReference, parse_role
@@ -23,8 +23,55 @@ from signer.providers.host import Host
 SESSION_SECONDS = 900
 """How long assumed credentials live: the shortest that STS gives."""
 
+# For one call with its retries, and for clocks that differ (seconds).
+_MARGIN = 300.0
 _NAME_LIMIT = 64
 _REFUSED = ("AccessDenied", "AccessDeniedException", "InvalidIdentityToken", "IDPRejectedClaim")
+
+
+class RoleCalls:
+    """Calls as a role, which is assumed again before its credentials are too old.
+
+    The public key is asked for before the audit files are read, and reading may take longer than a
+    session lives. See `signer.providers.aws.calls.Calls`; safe in many threads.
+
+    Args:
+        assume: assumes the role, with a new token; a call as the role comes back.
+    """
+
+    def __init__(self, assume: Callable[[], Calls]) -> None:
+        self._assume = assume
+        self._lock = threading.Lock()
+        self._renewed = time.monotonic()
+        self._calls = assume()
+        self.longest_attempt = self._calls.longest_attempt
+
+    def call(
+        self, operation: str, parameters: Mapping[str, str | int | bytes], deadline: float
+    ) -> Answer:
+        """Make one call.
+
+        Raises:
+            AwsFailure: it was refused or failed.
+            ProviderError: the role was not assumed again.
+        """
+        return self._fresh().call(operation, parameters, deadline)
+
+    def with_credentials(self, credentials: Credentials) -> Calls:
+        """The way to call, with these credentials and no others."""
+        return self._calls.with_credentials(credentials)
+
+    def credential(self) -> str:
+        """Which credential is used."""
+        return self._fresh().credential()
+
+    def _fresh(self) -> Calls:
+        with self._lock:
+            now = time.monotonic()
+            if now - self._renewed >= SESSION_SECONDS - _MARGIN:
+                self._calls = self._assume()
+                self._renewed = now
+            return self._calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +110,14 @@ class Access:
         if self.role is None:
             return self._telling(api)
         role = parse_role(self.role)
-        credentials, arn = self._assume(api, role, session_policy([statement(role)]))
-        self.host.notify(f"signed in to AWS as {arn} (role {role.text}, this job's OIDC token)")
-        return api.with_credentials(credentials)
+        policy = session_policy([statement(role)])
+
+        def assume() -> Calls:
+            credentials, arn = self._assume(api, role, policy)
+            self.host.notify(f"signed in to AWS as {arn} (role {role.text}, this job's OIDC token)")
+            return calls.with_credentials(credentials)
+
+        return replace(api, calls=RoleCalls(assume))
 
     def _assume(self, api: Api, role: RoleReference, policy: str) -> tuple[Credentials, str]:
         token = self.host.identity_token(self.audience)

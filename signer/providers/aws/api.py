@@ -4,11 +4,11 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from signer.errors import ProviderError
-from signer.providers.aws.calls import Answer, AwsFailure, Calls, Credentials
+from signer.providers.aws.calls import Answer, AwsFailure, Calls
 from signer.providers.aws.failures import Place, explain
 from signer.retry import retry
 
@@ -128,10 +128,6 @@ class Api:
         """Give what is told aside a moment to be told before the process ends."""
         if self.aside is not None:
             self.aside.join(_MOMENT)
-
-    def with_credentials(self, credentials: Credentials) -> "Api":
-        """The same, signed in."""
-        return replace(self, calls=self.calls.with_credentials(credentials))
 
 
 def _whole(operation: str, answer: Answer) -> Answer:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 Answer = Mapping[str, Any]
 """An operation's answer under the API's own names; blobs are bytes."""
@@ -77,7 +77,7 @@ class Calls(Protocol):
             ProviderError: it could not even be made (no command line).
         """
 
-    def with_credentials(self, credentials: Credentials) -> Self:
+    def with_credentials(self, credentials: Credentials) -> "Calls":
         """The same way to call, with these credentials and no others."""
 
     def credential(self) -> str:

@@ -16,6 +16,7 @@ RUN = {
     "GITHUB_REPOSITORY_ID": "123456789",
     "GITHUB_RUN_ID": "7000000001",
     "GITHUB_RUN_ATTEMPT": "2",
+    "GITHUB_EVENT_NAME": "push",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "the-request-token-of-this-job",
 }
 

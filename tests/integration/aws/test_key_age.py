@@ -22,7 +22,7 @@ rules:
     runs: {repository: example/policies, repository_id: 123456789}
     may_sign_with: {provider: [aws_kms, aws_kms_sdk], max_key_age: 365d}
 """
-HOSTED = {**RUN, "RUNNER_ENVIRONMENT": "github-hosted", "GITHUB_EVENT_NAME": "push"}
+HOSTED = {**RUN, "RUNNER_ENVIRONMENT": "github-hosted"}
 
 
 @pytest.fixture

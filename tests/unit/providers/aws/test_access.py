@@ -7,12 +7,15 @@ from typing import Any, Self
 
 import pytest
 
+from signer import retry
 from signer.errors import ProviderError, UsageError
+from signer.providers.aws import access, api
 from signer.providers.aws.access import session_name
 from signer.providers.aws.calls import Answer, AwsFailure, Credentials
 from signer.providers.aws.failures import Place
 from signer.providers.aws.policy import key_statement, secret_statement
 from signer.providers.aws.reference import parse_key, parse_role, parse_secret
+from tests.unit.clock import Clock
 
 from .support import Said
 
@@ -66,9 +69,9 @@ class Sts:
         raise AssertionError("the ordinary chain was looked at")
 
 
-def _open(sts: Sts, said: Said, **access: Any) -> None:
+def _open(sts: Sts, said: Said, **changes: Any) -> None:
     host = said.host(token=_token())
-    said.access(role=ROLE, host=host, **access).open(
+    said.access(role=ROLE, host=host, **changes).open(
         sts,
         Place(KEY_ARN, "eu-central-1"),
         lambda role: key_statement(parse_key(KEY_ARN), None, role, None, pinned=True),
@@ -87,6 +90,39 @@ def test_a_token_becomes_credentials_in_memory() -> None:
     [told] = said.lines
     assert "assumed-role/policy-audit/x" in told
     assert "secret part" not in told
+
+
+def test_a_role_is_assumed_again_before_its_session_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, said = Clock(), Said()
+    monkeypatch.setattr(access, "time", clock)
+    assumed: list[float] = []
+    calls = Sts()
+
+    def assume() -> Sts:
+        assumed.append(clock.now)
+        return calls
+
+    role = access.RoleCalls(assume)
+    monkeypatch.setattr(calls, "call", lambda *_: {"Arn": said.host().session_name})
+    begun = clock.now
+    for after in (0, 599, 601, 1_200, 1_202, 10_000):
+        clock.now = begun + after
+        role.call("kms:Sign", {}, clock.now + 60)
+    assert [moment - begun for moment in assumed] == [0, 601, 1_202, 10_000]
+
+
+def test_a_new_token_is_asked_for_with_each_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, sts, said = Clock(), Sts(), Said()
+    for module in (access, api, retry):
+        monkeypatch.setattr(module, "time", clock)
+    signed_in = said.access(role=ROLE, host=said.host(token=_token())).open(
+        sts, Place(KEY_ARN, None), lambda role: {}
+    )
+    clock.now += 900
+    monkeypatch.setattr(sts, "credential", lambda: "assumed role")
+    assert signed_in.calls.credential() == "assumed role"
+    assert said.audiences == ["sts.amazonaws.com"] * 2
+    assert len([line for line in said.lines if line.startswith("signed in to AWS")]) == 2
 
 
 @pytest.mark.parametrize("pinned", [True, False])

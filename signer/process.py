@@ -17,7 +17,7 @@ EXIT_INTERNAL = 70
 """An error in the signer itself (sysexits.h, EX_SOFTWARE)."""
 
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Stopped(BaseException):
@@ -31,8 +31,9 @@ class Stopped(BaseException):
 def run(job: Callable[[], int], log: Log) -> NoReturn:
     """Run a job and end the process with its exit code, whatever happens.
 
-    The first signal unwinds the job, so that temporary files go, and ends the process at once
-    with 128 + its number: threads that wait for a service are not waited for.
+    The first signal (SIGINT, SIGTERM, SIGHUP, SIGQUIT) unwinds the job, so that temporary files go,
+    and ends the process at once with 128 + its number: threads that wait for a service are not
+    waited for.
     """
     # Looking for cycles while a cloud's SDK loads takes an eighth of a run and frees nothing.
     gc.set_threshold(100_000)

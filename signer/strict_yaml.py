@@ -66,6 +66,7 @@ def load(content: bytes) -> Any:
     """
     try:
         text = content.decode("utf-8")
+        _require_visible(text)
         loader = _Loader(text)
         try:
             return loader.get_single_data()
@@ -76,5 +77,18 @@ def load(content: bytes) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise PlainYamlError(error.problem or "it cannot be read", mark) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # Of no escape and no directive is it said that it is too large: PyYAML just fails.
         raise PlainYamlError(str(error).split("\n")[0]) from None
+
+
+def _require_visible(text: str) -> None:
+    # YAML 1.1, which PyYAML reads, ends a line at U+0085, U+2028 and U+2029; YAML 1.2 and people
+    # do not. What turns the direction of writing or has no width hides as well.
+    for number, line in enumerate(text.split("\n"), 1):
+        rest = line.removesuffix("\r").replace("\t", "")
+        if not rest.isprintable():
+            hidden = next(one for one in rest if not one.isprintable())
+            raise PlainYamlError(
+                f"line {number} has a character that cannot be seen (U+{ord(hidden):04X})"
+            )

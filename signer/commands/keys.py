@@ -46,17 +46,17 @@ def _check(arguments: argparse.Namespace, _environ: Mapping[str, str], _log: Log
 
     trusted = read(arguments.file)
     keys = [_fields(key) for key in trusted.keys.keys]
-    issuers = [
-        {"issuer": name, "keys": list(issuer.keys)} for name, issuer in trusted.issuers.items()
-    ]
+    issuer = trusted.issuer
     if arguments.json:
-        print_json({"valid": True, "keys": keys, "issuers": issuers})
+        listed = {"issuer": issuer.issuer, "keys": list(issuer.keys)} if issuer else None
+        print_json({"valid": True, "keys": keys, "issuer": listed})
         return 0
     lines = [f"valid: {len(keys)} key{'s' if len(keys) > 1 else ''}"]
     for key in keys:
         lines.append(key["name"])
         lines += [f"  {name:16}{_shown(value)}" for name, value in key.items() if name != "name"]
-    lines += [f"issuer {one['issuer']}: {', '.join(one['keys'])}" for one in issuers]
+    if issuer:
+        lines.append(f"issuer {issuer.issuer}: {', '.join(issuer.keys)}")
     print_text("\n".join(map(log_line, lines)))
     return 0
 

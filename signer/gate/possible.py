@@ -28,10 +28,8 @@ _SHAPES: dict[str, tuple[str, ...]] = {
     "runner_environment": ("github-hosted", "self-hosted"),
     "repository_visibility": ("public", "private", "internal"),
 }
-# The claims that say whose run it is.
-_WHOSE = (
-    "repository", "repository_id", "repository_owner_id", "job_workflow_ref", "workflow_ref"
-)  # fmt: skip
+# The claims that say whose run it is: anybody may call a reusable workflow (job_workflow_ref).
+_WHOSE = ("repository", "repository_id", "repository_owner_id", "workflow_ref")
 # What the full name of a provider's key looks like.
 _KEYS = {
     "aws": ("arn:*:kms:*:*:key/**", "arn:*:kms:*:*:alias/**"),

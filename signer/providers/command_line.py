@@ -105,8 +105,9 @@ class Commands:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            with self._lock:
-                self._folders.discard(folder)
+            if not folder.exists():  # else it is tried again at the end of the job
+                with self._lock:
+                    self._folders.discard(folder)
 
     def run(
         self, arguments: Sequence[str], environ: Mapping[str, str], *, timeout: float
@@ -206,11 +207,11 @@ class Commands:
 
 
 def _kill_group(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a command that still runs, with its children, and wait until it is gone."""
+    """Kill a command with its children, also those that it left behind, and wait for it."""
     import signal
 
-    if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_KILLED_WITHIN)
+    # The group keeps the command's number while it has a member; nobody else is given it so soon.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_KILLED_WITHIN)

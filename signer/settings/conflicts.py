@@ -12,6 +12,7 @@ from signer.settings.problems import conflict, ignored
 # protection, or to keep less, than was asked for.
 NOT_YET = ("archive",)
 
+_TRUST = ("public-key", "trusted-keys", "hmac", "integrity-only", "provider")
 _MANAGED = (*aws.PROVIDERS, *azure.PROVIDERS)
 _IN_A_KMS = ("kms", *_MANAGED)
 
@@ -37,7 +38,11 @@ def problems(
         *_key_problems(given, environ),
         *aws.problems(given, environ, signing=signing),
         *azure.problems(given, environ, signing=signing),
-        *(_sign_conflicts(given) if signing else _trust_problems(given)),
+        *(
+            _sign_conflicts(given)
+            if signing
+            else [*_trust_problems(given), *_trust_by_environment(given)]
+        ),
     ]
 
 
@@ -132,6 +137,24 @@ def _sign_conflicts(given: Mapping[str, Given]) -> list[UsageError]:
                 )
             )
     return found
+
+
+def _trust_by_environment(given: Mapping[str, Given]) -> list[UsageError]:
+    """What an earlier step could add to the trust that the workflow itself says."""
+    trust = [given[name] for name in _TRUST if name in given and given[name].outright]
+    if not trust:
+        return []
+    return [
+        conflict(
+            f"{given[name].label} is set in the environment only, where an earlier step can set "
+            f"it, and {trust[0].label} says what is trusted",
+            fix=f"say {name} as an input or option too, or unset the variable.",
+        )
+        for name in ("issuer-keys", "type")
+        if name in given
+        and not given[name].outright
+        and (name, given[name].value) != ("type", "policy-audit")
+    ]
 
 
 def _trust_problems(given: Mapping[str, Given]) -> list[UsageError]:

@@ -4,7 +4,6 @@ The statement's word about its run is that of whoever holds the key. It is prove
 kept as ``NAME.identity.jwt`` is the issuer's signature over the same digest and the same run.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,14 +26,14 @@ if TYPE_CHECKING:  # only who has trusted keys loads YAML for them
 
 @dataclass(frozen=True, slots=True)
 class IdentityDemands:
-    """The auditor's own copies: the issuers' keys, the policy, or both.
+    """The auditor's own copies: the issuer's keys, the policy, or both.
 
     Attributes:
-        issuers: each issuer's keys by its URL; empty where no identity is to be proved.
+        keys: the issuer's; None where no identity is to be proved.
         policy: the signing policy that must allow the run.
     """
 
-    issuers: Mapping[str, IssuerKeys]
+    keys: IssuerKeys | None
     policy: PolicyFile | None
 
 
@@ -51,20 +50,18 @@ class Answer:
     rule: str | None
 
 
-def demands_of(
-    settings: VerifySettings, trusted: Mapping[str, IssuerKeys]
-) -> IdentityDemands | None:
+def demands_of(settings: VerifySettings, trusted: IssuerKeys | None) -> IdentityDemands | None:
     """What the settings ask for; None where they ask for nothing of the kind.
 
     Args:
         settings: what to verify.
-        trusted: the issuers in the file of trusted keys.
+        trusted: the issuer in the file of trusted keys, where there is one.
 
     Raises:
         UsageError: a file cannot be read, or the policy needs a proved identity and there are no
             keys to prove it with.
     """
-    if not trusted and settings.issuer_keys is None and settings.signing_policy is None:
+    if trusted is None and settings.issuer_keys is None and settings.signing_policy is None:
         return None
     if settings.type == "any" and (settings.issuer_keys or settings.signing_policy):
         raise UsageError(
@@ -87,26 +84,21 @@ def demands_of(
             fix="set issuer-keys to the file of `signer keys snapshot-issuer URL`, or put what it "
             "prints under issuers of trusted-keys.",
         )
-    issuers = dict(trusted)
-    if settings.issuer_keys:
-        keys = read_snapshot(settings.issuer_keys)
-        if keys.issuer in issuers:
-            raise UsageError(
-                "setting-conflict",
-                f"issuer-keys and trusted-keys both have keys of {keys.issuer[:200]}",
-                fix="take issuer-keys out; the trusted keys may have several snapshots.",
-            )
-        issuers[keys.issuer] = keys
-    if policy and issuers:
-        if policy.policy.issuer not in issuers:
-            raise UsageError(
-                "setting-conflict",
-                f"the keys given are those of {', '.join(issuers)[:200]}, and the signing policy "
-                f"trusts {policy.policy.issuer}",
-                fix="make a snapshot of the policy's issuer.",
-            )
-        issuers = {policy.policy.issuer: issuers[policy.policy.issuer]}
-    return IdentityDemands(issuers, policy)
+    if trusted and settings.issuer_keys:
+        raise UsageError(
+            "setting-conflict",
+            "issuer-keys and trusted-keys both have keys of an issuer",
+            fix="take issuer-keys out; the trusted keys may have several snapshots of one issuer.",
+        )
+    keys = read_snapshot(settings.issuer_keys) if settings.issuer_keys else trusted
+    if policy and keys and policy.policy.issuer != keys.issuer:
+        raise UsageError(
+            "setting-conflict",
+            f"the keys given are those of {keys.issuer[:200]}, and the signing policy trusts "
+            f"{policy.policy.issuer}",
+            fix="make a snapshot of the policy's issuer.",
+        )
+    return IdentityDemands(keys, policy)
 
 
 def check_identity(
@@ -122,33 +114,30 @@ def check_identity(
         evidence: where the token is kept.
         demands: what is asked for.
         key: the trusted key that verified, where there is a file of them: its ``not_before``
-            is the auditor's own date of the key, and goes before the statement's.
+            is the auditor's own date of the key; of that and the statement's the earlier counts.
 
     Raises:
         VerificationError: ``identity-not-proved`` (of a revoked key ``key-revoked``), or
             ``not-allowed-by-policy``.
     """
     try:
-        proved = _prove(statement, evidence, demands.issuers) if demands.issuers else None
+        proved = _prove(statement, evidence, demands.keys) if demands.keys else None
     except VerificationError as error:
         if key is None or key.revoked is None:
             raise
         from signer.verify.trusted import revoked
 
         raise revoked(key, error.message) from error
-    key_made = key.not_before if key else None
-    rule = _rule_for(statement, proved, demands.policy, key_made) if demands.policy else None
+    since = key.not_before if key else None
+    rule = _rule_for(statement, proved, demands.policy, since) if demands.policy else None
     return Answer(proved, rule)
 
 
-def _prove(
-    statement: Statement, evidence: Path, issuers: Mapping[str, IssuerKeys]
-) -> ProvedIdentity:
+def _prove(statement: Statement, evidence: Path, keys: IssuerKeys) -> ProvedIdentity:
     predicate = statement.predicate
     if predicate.identity is None:
         raise _not_proved("the statement names no token")
-    keys = issuers.get(predicate.identity.issuer or "")
-    if keys is None:
+    if predicate.identity.issuer != keys.issuer:
         raise _not_proved(
             f"the statement names the issuer {str(predicate.identity.issuer)[:200]!r}"
         )
@@ -194,12 +183,12 @@ def _rule_for(
     statement: Statement,
     proved: ProvedIdentity | None,
     file: PolicyFile,
-    key_made: datetime | None,
+    since: datetime | None,
 ) -> str:
     predicate = statement.predicate
     signing = predicate.signing
     stated = predicate.identity.claims if predicate.identity else None
-    stated_made = _created(signing.key_created)
+    made = (since, _created(signing.key_created))
     claims = proved.claims if proved else stated or {}
     answer = matching.ask(
         file.policy,
@@ -213,7 +202,7 @@ def _rule_for(
             assurance=Assurance(signing.assurance),
             size=predicate.audit_file.size,
             plain_signature=bool(signing.plain_signature),
-            key_created=key_made or stated_made,
+            key_created=min((one for one in made if one is not None), default=None),
         ),
         at=parse_time(signing.time),
     )

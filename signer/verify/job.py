@@ -194,12 +194,12 @@ def _trusted_keys(settings: VerifySettings) -> "Trusted | None":
 def _identity_demands(
     settings: VerifySettings, trusted: "Trusted | None"
 ) -> "IdentityDemands | None":
-    issuers = trusted.issuers if trusted else {}
-    if not issuers and settings.issuer_keys is None and settings.signing_policy is None:
+    issuer = trusted.issuer if trusted else None
+    if issuer is None and settings.issuer_keys is None and settings.signing_policy is None:
         return None
     from signer.verify.identity import demands_of
 
-    return demands_of(settings, issuers)
+    return demands_of(settings, issuer)
 
 
 def _judged(
@@ -227,7 +227,10 @@ def _judged(
     if key is not None:
         from signer.verify.trusted import check_limits, names_repository
 
-        run_asked = settings.signing_policy is not None or names_repository(demands)
+        # Not by the environment, where who has stolen the key may have a say.
+        policy_said = "signing-policy" in settings.outright
+        expected = demands.expect if "expect" in settings.outright else None
+        run_asked = policy_said or names_repository(expected, demands.own_repository)
         check_limits(key, verified, proved, run_asked=run_asked)
         verified = replace(verified, trusted_key=key.name)
     return verified

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from signer.audit.statement import format_time, parse_time
 from signer.crypto import trusted_keys
@@ -17,7 +18,7 @@ from signer.envelope.dsse import Envelope
 from signer.errors import VerificationError
 from signer.gate.identity import ProvedIdentity
 from signer.gate.issuer import IssuerKeys, keys_from
-from signer.verify.verdict import Demands, Verified, inconsistent
+from signer.verify.verdict import Verified, inconsistent
 
 _REPOSITORY = ("repository", "repository_id")
 
@@ -28,11 +29,11 @@ class Trusted:
 
     Attributes:
         keys: the public keys.
-        issuers: the keys of OIDC issuers, by the issuer's URL.
+        issuer: the keys of the OIDC issuer in it, where there is one.
     """
 
     keys: TrustedKeys
-    issuers: Mapping[str, IssuerKeys]
+    issuer: IssuerKeys | None
 
     def key_for(self, bundle_text: bytes) -> TrustedKey:
         """The trusted key that a bundle names.
@@ -49,34 +50,41 @@ class Trusted:
 
 
 def read(path: Path) -> Trusted:
-    """Read a file of trusted keys and the issuers in it.
+    """Read a file of trusted keys and the issuer in it.
 
-    Several snapshots of one issuer count together, because issuers rotate their keys.
+    Several snapshots of one issuer count together, because issuers rotate their keys. Of two
+    issuers each could prove the other's repositories: names and ids are each one's own.
 
     Raises:
         UsageError: ``trusted-keys-not-found`` or ``trusted-keys-invalid``.
     """
     keys = trusted_keys.load(path)
-    issuers: dict[str, dict[str, object]] = {}
+    known: dict[str, Any] = {}
     for number, entry in enumerate(keys.issuers, 1):
         place = f"issuers.{number} ({entry.issuer[:200]})"
         try:
             found = keys_from(entry.issuer, list(entry.keys)).keys
         except ValueError as error:
             raise trusted_keys.invalid(path, f"{place}: {error}") from None
-        known = issuers.setdefault(entry.issuer, {})
+        if entry.issuer != keys.issuers[0].issuer:
+            raise trusted_keys.invalid(
+                path, f"{place}: the first one is another issuer; make a file for each"
+            )
         for kid, key in found.items():
             if known.setdefault(kid, key) != key:
                 raise trusted_keys.invalid(
                     path, f"{place}: an earlier snapshot has another key called {kid[:80]!r}"
                 )
-    return Trusted(keys, {name: IssuerKeys(name, found) for name, found in issuers.items()})
+    return Trusted(keys, IssuerKeys(keys.issuers[0].issuer, known) if keys.issuers else None)
 
 
-def names_repository(demands: Demands) -> bool:
-    """Whether the run is asked to be one of a certain repository."""
-    asked = {**(demands.expect or {}), **(demands.own_repository or {})}
-    return any(asked.get(name, "*") != "*" for name in _REPOSITORY)
+def names_repository(*expected: Mapping[str, str] | None) -> bool:
+    """Whether the run is asked to be one of a certain repository.
+
+    Args:
+        expected: what the run must have, by the name of the field; ``*`` takes any.
+    """
+    return any(one.get(name, "*") != "*" for one in expected if one for name in _REPOSITORY)
 
 
 def check_limits(

@@ -425,7 +425,7 @@ def test_trusted_keys_are_checked_listed_and_used(signer: Signer, audit: Path) -
     [key] = listed["keys"]
     fingerprint = key.pop("key-fingerprint")
     assert fingerprint.startswith("SHA256:")
-    assert (listed["valid"], listed["issuers"]) == (True, [])
+    assert (listed["valid"], listed["issuer"]) == (True, None)
     assert key == {
         "name": "payments ##[error]",
         "key-spec": "ECC_NIST_P256",

@@ -80,7 +80,10 @@ _SLOW_WRITE = """
 """
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)],
+)
 @pytest.mark.parametrize(
     ("script", "count"),
     [(_SLOW_READ, 1), (_SLOW_PROVIDER, 1), (_SLOW_PROVIDER, 3), (_SLOW_WRITE, 1)],

@@ -45,6 +45,7 @@ class Place:
         application: who signs.
         provider: the provider under test.
         environ: the job's environment.
+        said: options of every signature.
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class Place:
     application: Application
     provider: str
     environ: dict[str, str] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
 
     @property
     def federated(self) -> tuple[str, ...]:
@@ -73,7 +75,7 @@ class Place:
         chosen = [f"--azure-kv-name={vault}", f"--azure-kv-key={key}"]
         chosen += [f"--provider={self.provider}", "--overwrite"]
         return self.signer(
-            "sign", *files, *chosen, *(self.federated if federated else ()), *options
+            "sign", *files, *chosen, *(self.federated if federated else ()), *self.said, *options
         )
 
     def signer(self, *arguments: str) -> Ended:

@@ -32,8 +32,9 @@ def limited(place: Place) -> Place:
         "GITHUB_REPOSITORY_ID": "123456789",
         "RUNNER_ENVIRONMENT": "github-hosted",
         "POLICY_SIGNING_POLICY": "policy.yml",
-        "POLICY_SIGNING_POLICY_SHA256": hashlib.sha256(POLICY.encode()).hexdigest(),
+        "GITHUB_EVENT_NAME": "push",
     }
+    place.said = ("--signing-policy-sha256", hashlib.sha256(POLICY.encode()).hexdigest())
     return place
 
 

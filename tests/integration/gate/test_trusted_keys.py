@@ -3,7 +3,7 @@
 import hashlib
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from signer.action import act
 from signer.audit.statement import format_time
 from signer.cli import parser
-from signer.errors import UsageError
+from signer.errors import SettingsError, UsageError
 from signer.github.paths import JobPaths
 from signer.providers import kms
 from signer.settings.given import Given
@@ -87,14 +87,17 @@ class Job:
         path.write_text(trusted_keys({"name": "one", "public_key": pem, **limits}, **more))
         return path
 
-    def ask(self, path: Path, **said: str) -> dict[str, Any]:
+    def ask(
+        self, path: Path, *, environ: Mapping[str, str] | None = None, **said: str
+    ) -> dict[str, Any]:
         """What verifying answers."""
         given = {
             "audit-file": str(self.folder / "audit.jsonl"),
             "trusted-keys": str(path),
             **{name.replace("_", "-"): value for name, value in said.items()},
         }
-        settings = load(VerifySettings, {n: Given(n, v) for n, v in given.items()}, {})
+        outright = {n: Given(n, v) for n, v in given.items()}
+        settings = load(VerifySettings, outright, environ or {})
         return job.check(settings, {}, self.log, JobPaths({}, container=False)).results[0]
 
 
@@ -153,6 +156,12 @@ def test_several_snapshots_of_one_issuer_count_together(run: Job) -> None:
     with pytest.raises(UsageError, match=r"issuers\.2 .*another key called") as caught:
         run.ask(path)
     assert caught.value.code == "trusted-keys-invalid"
+    # Names and ids of repositories are each issuer's own: one must not prove the other's.
+    path.write_text(
+        json.dumps({**document, "issuers": [after, {**before, "issuer": "https://ghes.example"}]})
+    )
+    with pytest.raises(UsageError, match=r"issuers\.2 .*make a file for each"):
+        run.ask(path)
 
 
 def test_the_issuers_of_a_file_are_listed(run: Job, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,8 +171,8 @@ def test_the_issuers_of_a_file_are_listed(run: Job, capsys: pytest.CaptureFixtur
         assert parsed.run(parsed, {}, run.log) == 0
         shown = capsys.readouterr().out
         if more:
-            listed = [{"issuer": run.issuer.url, "keys": [run.issuer.kid]}]
-            assert json.loads(shown)["issuers"] == listed
+            listed = {"issuer": run.issuer.url, "keys": [run.issuer.kid]}
+            assert json.loads(shown)["issuer"] == listed
         else:
             assert f"issuer {run.issuer.url}: {run.issuer.kid}" in shown
 
@@ -196,14 +205,33 @@ def test_one_issuer_has_its_keys_from_one_place(run: Job, tmp_path: Path) -> Non
     with pytest.raises(UsageError, match="both have keys of"):
         run.ask(run.file(), issuer_keys=str(keys))
     keys.write_text(json.dumps(snapshot(run.issuer, issuer="https://issuer.example")))
-    assert run.ask(run.file(), issuer_keys=str(keys))["identity"] == "proved"
+    with pytest.raises(UsageError, match="both have keys of"):
+        run.ask(run.file(), issuer_keys=str(keys))
     own = tmp_path / "auditor.yml"
     own.write_text(POLICY.format(issuer="https://other.example"))
     with pytest.raises(UsageError, match="the signing policy trusts"):
-        run.ask(run.file(), issuer_keys=str(keys), signing_policy=str(own))
+        run.ask(run.file(), signing_policy=str(own))
     own.write_text(POLICY.format(issuer="https://issuer.example"))
-    result = run.ask(run.file(), issuer_keys=str(keys), signing_policy=str(own))
-    assert result["reason"] == "identity-not-proved"  # the policy's issuer alone counts
+    result = run.ask(run.file(issuers=False), issuer_keys=str(keys), signing_policy=str(own))
+    assert result["reason"] == "identity-not-proved"  # the token is another issuer's
+
+
+def test_no_variable_saves_a_revoked_key(run: Job) -> None:
+    path = run.file(revoked=revoked(NOW + HOUR))
+    own = run.folder / "auditor.yml"
+    own.write_text(POLICY.format(issuer=run.issuer.url))
+    for name, value in (("POLICY_EXPECT", OWN), ("POLICY_SIGNING_POLICY", str(own))):
+        assert run.ask(path, environ={name: value})["reason"] == "key-revoked"
+    assert run.ask(path, expect=OWN)["reason"] == "verified"
+
+
+def test_no_variable_adds_to_what_is_trusted(run: Job) -> None:
+    keys = run.folder / "keys.json"
+    keys.write_text(json.dumps(snapshot(run.issuer)))
+    for name, value in (("POLICY_ISSUER_KEYS", str(keys)), ("POLICY_TYPE", "any")):
+        with pytest.raises(SettingsError, match="in the environment only"):
+            run.ask(run.file(issuers=False), environ={name: value})
+    assert run.ask(run.file(issuers=False), environ={"POLICY_TYPE": "policy-audit"})["verified"]
 
 
 def test_demands_that_no_token_meets_are_refused(run: Job) -> None:
@@ -251,8 +279,8 @@ def test_what_the_token_proves_to_be_older_survives_a_revocation(run: Job) -> No
 @pytest.mark.parametrize("expect", [None, "repository=*", "sha=" + "a" * 40])
 def test_anybody_s_run_saves_no_signature_of_a_revoked_key(run: Job, expect: str | None) -> None:
     """A thief can have had tokens for runs of his own before the key was revoked."""
-    said = {"expect": expect} if expect else {}
-    result = run.ask(run.file(revoked=revoked(NOW + HOUR)), **said)
+    path = run.file(revoked=revoked(NOW + HOUR))
+    result = run.ask(path, expect=expect) if expect else run.ask(path)
     assert result["reason"] == "key-revoked"
     assert "which repository" in result["message"]
 
@@ -326,14 +354,14 @@ def test_the_token_s_time_must_lie_in_the_window_too(run: Job) -> None:
 @pytest.mark.parametrize(
     ("made", "reason"),
     [
-        ({"not_before": format_time(NOW - 24 * HOUR)}, "verified"),
+        ({"not_before": format_time(NOW - 24 * HOUR)}, None),
         ({"not_before": format_time(NOW - 24 * 40 * HOUR)}, "not-allowed-by-policy"),
         ({}, "not-allowed-by-policy"),
     ],
 )
 @pytest.mark.parametrize("stated", [None, format_time(NOW - 24 * 50 * HOUR)])
-def test_the_auditor_s_date_of_the_key_goes_before_the_statement_s(
-    run: Job, made: dict[str, Any], reason: str, stated: str | None
+def test_of_the_auditors_date_of_the_key_and_the_statements_the_earlier_counts(
+    run: Job, made: dict[str, Any], reason: str | None, stated: str | None
 ) -> None:
     own = run.folder / "auditor.yml"
     policy = POLICY.format(issuer=run.issuer.url)
@@ -341,7 +369,7 @@ def test_the_auditor_s_date_of_the_key_goes_before_the_statement_s(
     signing = payload_of(run.bundle.read_bytes())["predicate"]["signing"]
     run.steal(run.issued, signing={**signing, "keyCreated": stated})
     result = run.ask(run.file(**made), signing_policy=str(own))
-    assert result["reason"] == reason
+    assert result["reason"] == (reason or ("not-allowed-by-policy" if stated else "verified"))
 
 
 def test_a_young_date_in_the_statement_does_not_make_an_old_key_young(run: Job) -> None:

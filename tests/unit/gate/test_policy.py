@@ -101,7 +101,7 @@ def test_large_and_missing_files(tmp_path: Path) -> None:
         ("ref:", "reff:", "rules.1.runs.reff: there is no such field; did you mean ref?"),
         ("version: 1", "version: 2", "version"),
         ("name: nightly", 'name: "night\\nly"', "rules.1.name: has a character"),
-        ("acme/payments", "\u202eacme/payments", "has a character that cannot be seen"),
+        ("acme/payments", '"\\u202eacme/payments"', "has a character that cannot be seen"),
         ("acme/payments", "acme-payments", "no repository looks like"),
         ("acme/payments", "'*'", "no repository looks like"),
         ("acme/payments", "'acme/${file(1)}'", "no repository looks like"),
@@ -195,6 +195,7 @@ def test_ids(tmp_path: Path, number: str) -> None:
         {"repository_owner_id": "1*"},
         {"workflow_ref": "**"},
         {"job_workflow_ref": "*/*/.github/workflows/*@**"},
+        {"job_workflow_ref": "acme/ci/.github/workflows/sign.yml@refs/tags/v1"},
         {"repository": "**", "workflow_ref": "**"},
     ],
 )
@@ -265,6 +266,23 @@ def test_an_algorithm_of_the_provider(may: dict[str, Any]) -> None:
 def _policy(runs: dict[str, Any], **may: Any) -> dict[str, Any]:
     rule = {"name": "one", "runs": runs, "may_sign_with": {"provider": "kms", **may}}
     return {"version": "1", "rules": [rule]}
+
+
+@pytest.mark.parametrize(
+    "hidden", ["\u2028", "\u2029", "\x85", "\u202e", "\u200b", "\ufeff", "\x07"]
+)
+def test_nothing_is_hidden_in_a_comment(tmp_path: Path, hidden: str) -> None:
+    # To PyYAML the first three end the line, and with it the comment.
+    with pytest.raises(UsageError, match=r"line 2 has a character that cannot be seen \(U\+"):
+        loaded(tmp_path, GOOD.replace("\n", f"\n# one rule{hidden}  - name: hidden\n", 1))
+    loaded(tmp_path, GOOD.replace("\n", "\r\n").replace("rules:", "# \u00e9t\u00e9\t\r\nrules:"))
+
+
+@pytest.mark.parametrize("text", ['a: "\\U00110000"', 'a: "\\UFFFFFFFF"', "%YAML " + "1" * 5000])
+def test_what_pyyaml_itself_fails_at(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        loaded(tmp_path, text)
+    assert caught.value.code == "policy-not-yaml"
 
 
 def test_a_policy_without_rules(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import shutil
 import stat
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -133,3 +134,29 @@ def test_nothing_begins_once_the_job_is_over(cleanup: ExitStack) -> None:
 def test_what_cannot_be_started_is_named(cleanup: ExitStack) -> None:
     with pytest.raises(ProviderError, match=r"/nonexistent could not be started: No such file"):
         Commands(cleanup).run(["/nonexistent"], {}, timeout=60)
+
+
+def test_what_a_command_leaves_behind_ends_with_it(cleanup: ExitStack, tmp_path: Path) -> None:
+    script = tmp_path / "leaves"
+    script.write_text(f"#!/bin/sh\n(sleep 300; echo) & echo $! > {tmp_path}/child\n")
+    script.chmod(0o755)
+    # The child holds standard output open, so that the answer is waited for in vain.
+    with pytest.raises(ProviderError, match="did not end within"):
+        Commands(cleanup).run([str(script)], {"PATH": "/usr/bin:/bin"}, timeout=1)
+    child = (tmp_path / "child").read_text().strip()
+    deadline = time.monotonic() + 10
+    while Path("/proc", child).exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path("/proc", child).exists()
+
+
+def test_a_directory_that_could_not_be_removed_is_tried_again(
+    cleanup: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = Commands(cleanup)
+    with monkeypatch.context() as patch, commands.directory() as folder:
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
+        (folder / "message").write_bytes(b"m")
+    assert folder.exists()
+    cleanup.close()
+    assert not folder.exists()

@@ -150,10 +150,8 @@ def _trust_by_environment(given: Mapping[str, Given]) -> list[UsageError]:
             f"it, and {trust[0].label} says what is trusted",
             fix=f"say {name} as an input or option too, or unset the variable.",
         )
-        for name in ("issuer-keys", "type")
-        if name in given
-        and not given[name].outright
-        and (name, given[name].value) != ("type", "policy-audit")
+        for name, adds in (("issuer-keys", None), ("type", "any"))
+        if name in given and not given[name].outright and adds in (None, given[name].value)
     ]
 
 

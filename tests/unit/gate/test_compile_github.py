@@ -336,7 +336,8 @@ def test_a_pattern_of_an_organizations_repositories_is_pinned_for_all_of_them(
 @pytest.mark.parametrize(
     "runs",
     [{"repository_id": "5"}, {"repository": "**", "repository_id": "5"},
-     {"job_workflow_ref": "acme/ci/.github/workflows/sign.yml@refs/heads/main"}],
+     {"job_workflow_ref": "acme/ci/.github/workflows/sign.yml@refs/heads/main",
+      "repository_owner_id": "7"}],
 )  # fmt: skip
 def test_an_organization_that_no_rule_names_is_to_fill_in(runs: dict[str, Any]) -> None:
     compiled = compile_policy(policy(runs), DIGEST)

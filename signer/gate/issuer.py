@@ -23,7 +23,7 @@ MAX_KEYS = 100
 MAX_SECONDS = 10.0
 _SMALLEST_RSA = 2048
 
-_cache: dict[str, "IssuerKeys | ProviderError"] = {}
+_cache: dict[str, "IssuerKeys"] = {}
 _lock = threading.Lock()
 
 
@@ -44,18 +44,12 @@ def keys_of(issuer: str, *, instead_of: IssuerKeys | None = None) -> IssuerKeys:
             once for all who found the same.
 
     Raises:
-        ProviderError: ``issuer-unreachable``; where several files wait for one issuer, of one try.
+        ProviderError: ``issuer-unreachable``.
     """
     with _lock:
         if _cache.get(issuer) is instead_of:
-            try:
-                _cache[issuer] = IssuerKeys(issuer, _by_kid(_fetch_keys(issuer)))
-            except ProviderError as error:
-                _cache[issuer] = error
-        found = _cache[issuer]
-    if isinstance(found, ProviderError):
-        raise found
-    return found
+            _cache[issuer] = IssuerKeys(issuer, _by_kid(_fetch_keys(issuer)))
+        return _cache[issuer]
 
 
 def snapshot(issuer: str) -> dict[str, Any]:

@@ -256,21 +256,6 @@ def test_the_issuers_keys_come_from_the_issuer_itself(
     assert issuer.fetched == 0
 
 
-def test_an_issuer_that_does_not_answer_is_waited_for_once(
-    issuer: Issuer, environ: dict[str, str], tmp_path: Path
-) -> None:
-    for number in range(5):
-        (tmp_path / f"many-{number}.jsonl").write_bytes(EVENTS)
-    issuer.jwks = b"{"
-    with pytest.raises(ProviderError, match="cannot be had"):
-        act(
-            environ | {"INPUT_AUDIT-FILE": f"{tmp_path}/many-*.jsonl"},
-            RecordedLog(),
-            container=False,
-        )
-    assert issuer.fetched == 1
-
-
 def test_a_key_that_is_too_weak_is_none_of_the_issuers(
     issuer: Issuer, environ: dict[str, str]
 ) -> None:

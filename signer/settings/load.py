@@ -63,9 +63,10 @@ def misspelt(environ: Mapping[str, str]) -> list[str]:
     """
     known = [SIGNING_KEY, *(variable_for(name) for model in MODELS for name in fields_of(model))]
     told = []
-    for name in sorted(name for name in environ if name.startswith("POLICY_")):
-        near = difflib.get_close_matches(name, known, n=1, cutoff=_NEAR)
-        if near and name not in known:
+    for name in sorted(environ.keys() - set(known)):
+        if not name.startswith("POLICY_"):
+            continue
+        if near := difflib.get_close_matches(name, known, n=1, cutoff=_NEAR):
             told.append(f"{name} is no variable of a setting, and does nothing; {near[0]} is one")
     return told
 
